@@ -55,6 +55,8 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (str(SHARE), ["package.xml"]),
+        # For colcon.pkg: adds `dbp` and the nodes to PATH.
+        (str(SHARE / "hook"), ["resource/path.dsv"]),
         *installed("launch"),
         *installed("config"),
         *installed("models"),

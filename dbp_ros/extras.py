@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from importlib.metadata import packages_distributions
 
-from dbp_ros.ros_support import wheels_problem
+from dbp_ros.ros_support import has_system_ros, wheels_problem
 
 _LEARN = (
     *("torch", "accelerate", "safetensors", "tensorboard", "onnx", "onnxscript"),
@@ -33,7 +33,10 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "ray": ("ray",),
     "bench": ("psutil", "playwright"),
 }
-INSTALL = "from the clone: pip install ."
+# Distributions of required libraries with another name than their import.
+DISTRIBUTIONS = {"yaml": "pyyaml", "PIL": "pillow"}
+# The Python of a ROS 2 installation belongs to the system, and its messages require NumPy 1.
+ROS_PIP, ROS_NUMPY = "pip install --break-system-packages", "'numpy<2'"
 # Meta-World pins an older MuJoCo than it works with, so no extra installs it.
 SEPARATE = {"metaworld": "pip install --no-deps metaworld==3.1.1"}
 
@@ -59,7 +62,13 @@ def install_hint(library: str, extras: Sequence[str] = ()) -> str:
         wanted += [extra for extra in EXTRAS if top in EXTRAS[extra]][:1]
     if "ros" in wanted and (problem := wheels_problem()):
         return problem
-    hint = f"from the clone: pip install '.[{','.join(wanted)}]'" if wanted else INSTALL
+    system_ros = has_system_ros()
+    if system_ros and not wanted:
+        return f"{ROS_PIP} {DISTRIBUTIONS.get(top, top)} {ROS_NUMPY}"
+    source = f"'.[{','.join(wanted)}]'" if wanted else "."
+    if system_ros:
+        return f"from the clone: {ROS_PIP} {source} {ROS_NUMPY}"
+    hint = f"from the clone: pip install {source}"
     return f"{hint} (or source a ROS 2 installation)" if "ros" in wanted else hint
 
 

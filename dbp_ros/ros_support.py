@@ -34,6 +34,12 @@ def ros_problem() -> str:
     return ""
 
 
+def has_system_ros() -> bool:
+    """Return whether rclpy is that of a ROS 2 installation, outside of this Python's folder."""
+    spec = importlib.util.find_spec("rclpy")
+    return bool(spec and spec.origin and not Path(spec.origin).is_relative_to(sys.prefix))
+
+
 def supported_distribution() -> str:
     """Return the name of the sourced ROS 2 distribution; exit with one sentence if unsupported."""
     if problem := ros_problem():

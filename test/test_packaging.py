@@ -47,15 +47,23 @@ def test_the_resource_directory_of_a_clone_is_its_root(root: Path) -> None:
         assert resource_directory() == root
 
 
+def source_files(root: Path) -> list[str]:
+    """Return the files of the project; without git, as in a container, all but hidden folders."""
+    if not (root / ".git").exists():
+        paths = (path.relative_to(root) for path in root.rglob("*"))
+        return [str(path) for path in paths if not any(p.startswith(".") for p in path.parts[:-1])]
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.run(listed, cwd=root, check=True, capture_output=True).stdout
+    return [*filter(None, files.decode().split("\0"))]
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the files under version control: a build writes files next to setup.py."""
     origin = Path(__file__).resolve().parent.parent
     copy = tmp_path_factory.mktemp("workspace") / "src" / "dbp_ros"
     copy.mkdir(parents=True)
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    files = subprocess.run(listed, cwd=origin, check=True, capture_output=True).stdout
-    for name in filter(None, files.decode().split("\0")):
+    for name in source_files(origin):
         if (origin / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((origin / name).read_bytes())
@@ -122,14 +130,13 @@ def test_colcon_installs_executables_and_resources(
     for name in EXECUTABLES:
         assert os.access(prefix / "lib" / "dbp_ros" / name, os.X_OK), name
     where = "from dbp_ros.resources import resource_directory; print(resource_directory())"
+    commands = f". {tmp_path}/install/setup.bash; command -v dbp; {sys.executable} -c '{where}'"
     found = subprocess.run(
-        ["bash", "-c", f". {tmp_path}/install/setup.bash && {sys.executable} -c '{where}'"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+        ["bash", "-c", commands], env=environment, cwd=tmp_path, capture_output=True, text=True
     )
-    assert Path(found.stdout.strip()) in (source, prefix / "share" / "dbp_ros"), found.stderr
+    dbp, directory = found.stdout.splitlines()
+    assert dbp == str(prefix / "lib" / "dbp_ros" / "dbp")
+    assert Path(directory) in (source, prefix / "share" / "dbp_ros"), found.stderr
 
 
 def test_the_python_snippets_of_the_makefile_run(root: Path) -> None:

@@ -20,10 +20,11 @@ from dbp_ros.evaluation.collection import (
     CollectionPlan,
     collect_missing,
     find_recorded,
+    note_on_failures,
     require_policy,
     resolve_backend,
 )
-from dbp_ros.files import require_folder
+from dbp_ros.files import require_folder, shown_path
 from dbp_ros.settings.dual_ur5e import CAMERAS
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.simulation import CameraBackend
@@ -113,6 +114,7 @@ def collect_in_cell(
     found = {index: find_recorded(plan, index) for index in episodes}
     outcomes = [outcome for outcome in found.values() if outcome is not None]
     missing = [index for index, outcome in found.items() if outcome is None]
+    failed = sum(not (outcome.success or outcome.skipped) for outcome in outcomes)
     metadata = begin_metadata(plan, episodes, backend)
     started = time.monotonic()
     with progress_of(console, TimeRemainingColumn()) as progress:
@@ -127,6 +129,8 @@ def collect_in_cell(
     metadata["parts"][-1]["modes"] = table
     write_description(plan.directory, metadata)
     show(console, table, time.monotonic() - started)
+    for note in note_on_failures(plan.directory, failed):
+        console.print(note, highlight=False, soft_wrap=True)
     if plan.hard:
         console.print(f"skipped: {len(outcomes) - len(attempted)} scenes that the policy solved")
     return [outcome.success for outcome in attempted]
@@ -153,7 +157,7 @@ def command_of(plan: CollectionPlan, first: int, episodes: int) -> str:
     """Return the command line that reproduces these episodes in a clone."""
     words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
     words += ["--first", str(first)] if first else []
-    words += ["--out", f"data/{plan.directory.resolve().name}", "--modes", ",".join(plan.modes)]
+    words += ["--out", shown_path(plan.directory), "--modes", ",".join(plan.modes)]
     words += ["--seed", str(plan.seed), "--noise", str(plan.noise_rad)]
     words += ["--policy", plan.policy] if plan.policy else []
     words += ["--hard"] if plan.hard else []

@@ -17,6 +17,7 @@ from dbp_ros.envs.env import Env
 from dbp_ros.envs.env_check import describe_env
 from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.errors import EnvError
+from dbp_ros.evaluation.collection import note_on_failures
 from dbp_ros.evaluation.env_actors import view_of
 from dbp_ros.evaluation.env_collection import (
     EnvCollectionPlan,
@@ -24,7 +25,7 @@ from dbp_ros.evaluation.env_collection import (
     find_recorded_in_env,
 )
 from dbp_ros.evaluation.env_rollout import EnvOutcome, notes_of
-from dbp_ros.files import require_folder
+from dbp_ros.files import require_folder, shown_path
 from dbp_ros.settings.fields import Settings, setting
 from dbp_ros.settings.flags import flags_of
 
@@ -109,13 +110,14 @@ def collect_in_env(
         env.close()
     outcomes = [outcome for outcome in found.values() if outcome is not None]
     missing = [index for index, outcome in found.items() if outcome is None]
+    failed = sum(not outcome.success for outcome in outcomes)
     new: list[EnvOutcome] = []
     with progress_of(console, TimeRemainingColumn()) as progress:
         bar = progress.add_task(plan.spec.id, total=len(episodes), completed=len(outcomes))
         for outcome in collect_missing_in_env(plan, missing, workers):
             new.append(outcome)
             progress.advance(bar)
-    for note in notes_of(new):
+    for note in (*notes_of(new), *note_on_failures(plan.directory, failed)):
         console.print(note, highlight=False, soft_wrap=True)
     show_outcomes(console, [*outcomes, *new])
     return [] if plan.policy else [outcome.success for outcome in (*outcomes, *new)]
@@ -125,7 +127,7 @@ def command_of(plan: EnvCollectionPlan, episodes: range) -> str:
     """Return the command line that reproduces these episodes."""
     words = ["dbp", "collect", "--env", plan.spec.id, "--episodes", str(len(episodes))]
     words += ["--first", str(episodes.start)] if episodes.start else []
-    words += ["--out", f"data/{plan.directory.resolve().name}", "--seed", str(plan.seed)]
+    words += ["--out", shown_path(plan.directory), "--seed", str(plan.seed)]
     words += ["--demonstrator", plan.demonstrator] if plan.demonstrator else []
     words += ["--policy", plan.policy] if plan.policy else []
     words += ["--n-action-steps", str(plan.n_action_steps)] if plan.n_action_steps else []

@@ -28,7 +28,7 @@ from dbp_ros.data.editing.set_writing import (
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.errors import ConfigError
-from dbp_ros.files import atomic_folder, check_folder, write_text
+from dbp_ros.files import atomic_folder, check_folder, shown_path, write_text
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"{path} is given twice: give each set once")
     episodes = [one for path in paths for one in source_episodes(path)]
     require_same_spec(paths)
-    words = ["dbp", "episodes", "merge", *map(in_clone, paths), "--out", in_clone(arguments.out)]
-    command = shlex.join(words)
+    out = shown_path(arguments.out)
+    command = shlex.join(["dbp", "episodes", "merge", *map(shown_path, paths), "--out", out])
     console = terminal()
     announce(console, paths, episodes)
     write_sets(arguments.out, {"": episodes}, command, console)
@@ -98,14 +98,6 @@ def write_sets(
     for name, chosen in sets.items():
         write_set(folder / name, chosen, command, console)
     finish_conversion(folder, out, sets)
-
-
-def in_clone(data: Path) -> str:
-    """Return the path of a set relative to the working directory, or below data/ in a clone."""
-    resolved, here = data.resolve(), Path.cwd()
-    if resolved.is_relative_to(here):
-        return resolved.relative_to(here).as_posix()
-    return f"data/{resolved.name}"
 
 
 def check_new(out: Path) -> None:

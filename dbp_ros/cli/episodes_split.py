@@ -5,12 +5,13 @@ import shlex
 from pathlib import Path
 
 from dbp_ros.cli.data_flags import PATH_HELP
-from dbp_ros.cli.episodes_merge import announce, check_new, in_clone, summary, write_sets
+from dbp_ros.cli.episodes_merge import announce, check_new, summary, write_sets
 from dbp_ros.cli.terminal import terminal
 from dbp_ros.data.editing.partition import parse_parts, partition
 from dbp_ros.data.editing.resumed_conversion import require_parts, unfinished_folder
 from dbp_ros.data.editing.set_writing import source_episodes
 from dbp_ros.data.labels import discarded_names, read_labels
+from dbp_ros.files import shown_path
 from dbp_ros.settings.flags import check_at_least
 
 
@@ -54,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = [one.name for one in episodes]
     discarded = discarded_names(read_labels(arguments.path))
     chosen = partition(parts, names, arguments.seed, str(arguments.path), discarded)
-    words = ["dbp", "episodes", "split", in_clone(arguments.path), "--out"]
-    words += [in_clone(arguments.out), "--parts", *arguments.parts]
+    words = ["dbp", "episodes", "split", shown_path(arguments.path), "--out"]
+    words += [shown_path(arguments.out), "--parts", *arguments.parts]
     command = shlex.join([*words, "--seed", str(arguments.seed)])
     console = terminal()
     announce(console, [arguments.path], episodes)

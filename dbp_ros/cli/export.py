@@ -80,4 +80,5 @@ def commands(checkpoint: Checkpoint, arguments: argparse.Namespace) -> tuple[str
     earlier = checkpoint.metadata.get("initial_model", {}).get("commands", [])
     recorded = [line for line in description.get("command_lines", []) if line not in earlier]
     trained = checkpoint.metadata.get("commands", [])
-    return (*earlier, *recorded, *trained, shlex.join(words))
+    finetuned = checkpoint.metadata.get("finetuned", {}).get("commands", [])
+    return (*earlier, *recorded, *trained, *finetuned, shlex.join(words))

@@ -2,7 +2,8 @@
 
 import argparse
 import math
-from dataclasses import replace
+import shlex
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from dbp_ros.envs.engines import ENGINES, open_vector_env
 from dbp_ros.envs.env import CameraView
 from dbp_ros.envs.env_check import describe_env
 from dbp_ros.envs.registry import ENV_IDS, EnvSpec
-from dbp_ros.errors import DbpError, TrainingError
-from dbp_ros.files import check_folder
+from dbp_ros.errors import ConfigError, DbpError, TrainingError
+from dbp_ros.files import check_folder, shown_path
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from dbp_ros.rl.best_of_n import compare_deployments
@@ -25,6 +26,7 @@ from dbp_ros.rl.checkpoint import finetune_config_of
 from dbp_ros.rl.dfp import DFPLearner
 from dbp_ros.rl.online_training import CURVE, OnlineTraining, OnlineTrainingConfig
 from dbp_ros.rl.registry import build_learner
+from dbp_ros.settings.environment import EnvConfig
 from dbp_ros.settings.finetune import FinetuneConfig
 from dbp_ros.settings.flags import (
     add_settings,
@@ -50,7 +52,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--initial-model", default="", help="model bundle to start from instead of a training run"
     )
-    parser.add_argument("--env", required=True, help=ENV_IDS)
+    parser.add_argument(
+        "--env",
+        required=True,
+        help=f"{ENV_IDS}. To train further on data: dbp train --initial-model MODEL --data DATA",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the new run")
     parser.add_argument(
         "--resume", action="store_true", help="resume the run in --out with its settings"
@@ -62,7 +68,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="where environments run: in this process, in one process each, or on Ray workers; "
         "the results are the same (default: local)",
     )
-    parser.add_argument("--workers", type=int, default=1, help="number of Ray workers (default: 1)")
+    parser.add_argument("--workers", type=int, help="number of Ray workers (default: 1)")
     add_settings(parser, OnlineTrainingConfig)
     add_settings(parser, FinetuneConfig)
     add_env_flags(parser)
@@ -71,11 +77,11 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fine-tune, or resume fine-tuning."""
-    check_at_least(1, workers=arguments.workers)
+    workers = _workers(arguments)
     console = terminal()
-    config: OnlineTrainingConfig = settings_from(OnlineTrainingConfig, arguments)
     check_folder(arguments.out)
     pretrained, resumed = _start(arguments)
+    config = _training_config(arguments, pretrained if resumed else None)
     settings = (
         finetune_config_of(pretrained) if resumed else settings_from(FinetuneConfig, arguments)
     )
@@ -87,14 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     if spec.is_gymnasium:
         for line in describe_env(spec):
             console.print(line, highlight=False, soft_wrap=True)
-    environment = open_vector_env(
-        spec, learner.config.num_envs, arguments.engine, arguments.workers
-    )
+    environment = open_vector_env(spec, learner.config.num_envs, arguments.engine, workers)
     eval_env = open_vector_env(
-        replace(spec, evaluation=True),
-        config.eval_episodes,
-        arguments.engine,
-        arguments.workers,
+        replace(spec, evaluation=True), config.eval_episodes, arguments.engine, workers
     )
     try:
         training = OnlineTraining(
@@ -104,7 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
             environment,
             eval_env,
             arguments.out,
-            origin={"env": arguments.env, **_flags_of(spec)},
+            origin={
+                "env": arguments.env,
+                **_flags_of(spec),
+                "training": asdict(config),
+                "commands": [*_earlier_commands(pretrained), finetune_command(arguments)],
+            },
         )
         if resumed:
             training.resume(pretrained)
@@ -123,6 +129,51 @@ def run(arguments: argparse.Namespace) -> int:
             f"{training.clipped} actions exceeded their range while exploring and were clipped"
         )
     return 0
+
+
+def _workers(arguments: argparse.Namespace) -> int:
+    """Return the number of Ray workers.
+
+    Raises:
+        ConfigError: If it is given for another engine.
+    """
+    if arguments.workers is None:
+        return 1
+    check_at_least(1, workers=arguments.workers)
+    if arguments.engine != "ray":
+        raise ConfigError(
+            f"--workers {arguments.workers} has no effect on --engine {arguments.engine}: leave it "
+            "out, or give --engine ray, or --engine processes for one process per environment"
+        )
+    workers: int = arguments.workers
+    return workers
+
+
+def _training_config(
+    arguments: argparse.Namespace, resumed: Checkpoint | None
+) -> OnlineTrainingConfig:
+    """Return length and evaluations; those of a resumed run unless they are given."""
+    config = settings_from(OnlineTrainingConfig, arguments)
+    stored = resumed.metadata["finetuned"].get("training", {}) if resumed else {}
+    given = given_settings(arguments)
+    return replace(config, **{name: value for name, value in stored.items() if name not in given})
+
+
+def finetune_command(arguments: argparse.Namespace) -> str:
+    """Return the command line of fine-tuning, without flags at their defaults."""
+    words = ["dbp", "finetune", "--env", arguments.env, "--out", shown_path(arguments.out)]
+    words += ["--run", shown_path(arguments.source)] if arguments.source else []
+    words += ["--initial-model", arguments.initial_model] if arguments.initial_model else []
+    words += ["--resume"] if arguments.resume else []
+    for kind in (OnlineTrainingConfig, FinetuneConfig, EnvConfig):
+        words += flags_of(settings_from(kind, arguments))
+    return shlex.join(words)
+
+
+def _earlier_commands(pretrained: Checkpoint) -> list[str]:
+    """Return the commands of the fine-tuning that is resumed, or that made the first policy."""
+    commands: list[str] = pretrained.metadata.get("finetuned", {}).get("commands", [])
+    return commands
 
 
 def _flags_of(spec: EnvSpec) -> dict[str, list[str]]:
@@ -165,7 +216,11 @@ def _start(arguments: argparse.Namespace) -> tuple[Checkpoint, bool]:
 def _source(arguments: argparse.Namespace) -> Checkpoint | None:
     """Return the policy to start from; None if none is given."""
     if arguments.initial_model:
-        return checkpoint_of(read_bundle(bundle_directory(arguments.initial_model)))
+        bundle = read_bundle(bundle_directory(arguments.initial_model))
+        commands = bundle.manifest.made_by.get("commands", [])
+        made = checkpoint_of(bundle)
+        described = {"sha256": bundle.sha256, "commands": commands}
+        return replace(made, metadata={**made.metadata, "initial_model": described})
     return read_checkpoint(arguments.source) if arguments.source else None
 
 

@@ -10,7 +10,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -36,11 +36,12 @@ def progress_of(console: Console, *last: ProgressColumn, disable: bool = False) 
 
     Args:
         console: Where to show it.
-        last: Columns after the count; the elapsed time if none.
+        last: Columns after the count; the time left, at the end the elapsed time, if none.
         disable: Whether to hide the progress bar.
     """
     first = text_column("{task.description}"), BarColumn(), MofNCompleteColumn()
-    return Progress(*first, *(last or (TimeElapsedColumn(),)), console=console, disable=disable)
+    columns = (*first, *(last or (TimeRemainingColumn(elapsed_when_finished=True),)))
+    return Progress(*columns, console=console, disable=disable)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def require_view(env_id: str, spec: IOSpec, view: CameraView, exact: bool = True
     if not math.isclose(view.step_s, spec.step_s, rel_tol=1e-3):
         raise EnvError(
             f"the policy was trained on steps of {view.step_s:.4f} s, {env_id} has "
-            f"{spec.step_s:.4f} s: evaluate it at the rate of its data"
+            f"{spec.step_s:.4f} s: expected the same, or in an environment of gymnasium a multiple"
         )
 
 

@@ -1,5 +1,6 @@
 """Environments of gymnasium: of its registry, or of a module of the user."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from dbp_ros.envs.make_env import make_env
 from dbp_ros.envs.spaces import ActionLayout, ObservationLayout
 from dbp_ros.envs.user_code import user_code
 from dbp_ros.errors import EnvError
+from dbp_ros.sensing.image_size import resize
 from dbp_ros.settings.environment import DEFAULT_ENV_CONFIG, EnvConfig
 from dbp_ros.types import Array, Floats, Image
 
 # Steps after which an episode without a time limit counts as endless.
 ENDLESS_STEPS = 10_000
+# Relative error of a policy's step as a multiple of that of the environment.
+STEP_TOLERANCE = 1e-3
 INFO_KEYS = ("is_success", "success")
 
 
@@ -41,6 +45,9 @@ class GymnasiumEnv(Env):
         self._observations = ObservationLayout(env_id, self._env.observation_space)
         self._actions = ActionLayout(env_id, self._env.action_space)
         self.step_s, self.step_source = control_step(env_id, self._env, config.step_s)
+        self._repeats = 1
+        # Size of the policy's images; those of the environment without a view.
+        self._sizes: dict[str, tuple[int, int]] = {}
         every = self._io_spec()
         spec = every if view is None else self._selected(every, view)
         self.state_names, self.action_names = spec.state_names, spec.action_names
@@ -61,6 +68,7 @@ class GymnasiumEnv(Env):
         states = offered_names(self._id, self._env, "state_names", layout.state_names)
         commands = offered_names(self._id, self._env, "action_names", actions.names)
         self._named = states != layout.state_names or not layout.is_vector
+        self._named |= bool(self._config.renamed())
         spec = IOSpec(states, commands, tuple(layout.cameras), self.step_s)
         return rename(self._id, spec, self._config.renamed())
 
@@ -68,16 +76,15 @@ class GymnasiumEnv(Env):
         """Return the columns and cameras of a view.
 
         Raises:
-            EnvError: If the environment lacks one, or an image has another size.
+            EnvError: If the environment lacks one.
         """
+        ratio = view.step_s / spec.step_s
+        if abs(ratio - round(ratio)) < STEP_TOLERANCE * ratio:
+            self._repeats = max(1, round(ratio))
+            self.step_s = self._repeats * spec.step_s
+            spec = replace(spec, step_s=self.step_s)
         require_view(self._id, spec, view, exact=not self._named)
-        sizes = dict(zip(spec.cameras, self._observations.cameras.values(), strict=True))
-        for name, (height, width) in view.cameras.items():
-            if sizes[name] != (height, width):
-                raise EnvError(
-                    f"the policy takes images of {height}x{width} from {name}, {self._id} returns "
-                    f"{sizes[name][0]}x{sizes[name][1]}: train a policy on data of this environment"
-                )
+        self._sizes = dict(view.cameras)
         actions = view.action_names or spec.action_names
         return IOSpec(view.state_names, actions, tuple(view.cameras), spec.step_s)
 
@@ -89,7 +96,21 @@ class GymnasiumEnv(Env):
         return self._state()
 
     def step(self, action: Array) -> StepResult:
-        """Do one control step; see `Env.step`."""
+        """Do one control step; see `Env.step`.
+
+        If the policy has longer steps than the environment, the action is repeated, and the rewards
+        are added.
+        """
+        result = self._step(action)
+        for _ in range(1, self._repeats):
+            if result.terminated or result.truncated:
+                break
+            before, result = result, self._step(action)
+            reward, success = before.reward + result.reward, before.success or result.success
+            result = replace(result, reward=reward, success=success)
+        return result
+
+    def _step(self, action: Array) -> StepResult:
         command = self._actions.of_space(self.clip(action)[self._action_columns])
         with user_code(f"{self._id}: step"):
             self._raw, reward, terminated, truncated, info = self._env.step(command)
@@ -115,7 +136,11 @@ class GymnasiumEnv(Env):
     def render(self) -> dict[str, Image]:
         """Return the images of the newest observation; see `Env.render`."""
         images = self._observations.images(self._raw) if self.cameras else {}
-        return {name: images[own] for name, own in self._image_names.items()}
+        named = {name: images[own] for name, own in self._image_names.items()}
+        return {
+            name: resize(image, self._sizes[name]) if name in self._sizes else image
+            for name, image in named.items()
+        }
 
     @property
     def raw_observation(self) -> Any:

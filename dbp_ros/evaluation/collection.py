@@ -266,6 +266,16 @@ def find_recorded(plan: CollectionPlan, index: int) -> CollectedEpisode | None:
     return CollectedEpisode(index, episode.mode, True, len(episode) * episode.step_s)
 
 
+def note_on_failures(directory: Path, failed: int) -> list[str]:
+    """Return a line on failed episodes of earlier commands, which are not repeated."""
+    if not failed:
+        return []
+    return [
+        f"{failed} episodes failed in an earlier command and are not repeated: delete "
+        f"{directory / FAILURES} to record them again"
+    ]
+
+
 def collect_missing(
     plan: CollectionPlan, missing: list[int], workers: int
 ) -> Iterator[CollectedEpisode]:

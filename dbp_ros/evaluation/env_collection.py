@@ -1,7 +1,7 @@
 """Collection of episodes of a demonstrator or a policy in an environment, in worker processes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -84,6 +84,8 @@ class EnvCollector:
         outcome = outcome_of(self._env, seed, recorded())
         if outcome.success:
             episode = to_episode(plan.spec.id, self._env, outcome, steps)
+            if plan.policy:
+                episode = replace(episode, interventions=np.zeros(len(steps), np.bool_))
             write_episode(episode_path(plan.directory, index), episode)
         else:
             write_text(plan.failure_marker(index), f"seed {seed} steps {outcome.steps}\n")

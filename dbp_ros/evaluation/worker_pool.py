@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -88,6 +89,8 @@ def _run(
 
 def _initialize(parent: int, make: Callable[[], Any] | None) -> None:
     die_with_parent(parent)
+    # Ctrl-C reaches every process of the terminal; the parent ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if make is not None:
         _resources[:] = [make()]
 

@@ -18,6 +18,7 @@ USED_BY: Mapping[str, tuple[MethodName, ...]] = {
     "neighbour_bandwidth": ("dbp", "sinkhorn"),
     "temperatures": ("dbp",),
     "initial_temperature_scale": ("dbp",),
+    "latent_dct_modes": ("dbp", "energy", "sinkhorn", "joint_sinkhorn"),
 }
 
 
@@ -150,11 +151,17 @@ class TrainConfig(Settings):
         """Check that no setting is without effect, as in a comparison with shared settings.
 
         Raises:
-            ConfigError: If the method does not use a setting, or needs more inference steps.
+            ConfigError: If the method does not use a setting, or needs more inference steps or
+                neighbours.
         """
         if self.num_inference_steps == 1 and self.method == "ddim":
             raise ConfigError(
                 "num_inference_steps = 1: ddim removes the noise in several steps: give 10 to 100"
+            )
+        if self.method == "sinkhorn" and not self.neighbours:
+            raise ConfigError(
+                "neighbours = 0: sinkhorn then learns the mean of the demonstrations: give some, "
+                "such as 16, or use joint_sinkhorn"
             )
         default = TrainConfig()
         for name, methods in USED_BY.items():

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dbp_ros.data.checks.following import changes_as_actions
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.read_errors import error_context
-from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
+from dbp_ros.data.selection import AS_RECORDED, DEFAULT_SELECTION, Selection
 from dbp_ros.data.spec import CONSTANT_BELOW
 from dbp_ros.data.uniform_episodes import require_uniform
 from dbp_ros.data.unit_check import check_units, column_ranges
@@ -194,7 +195,8 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
 
     Raises:
         TrainingError: If it is empty, lacks a key of the selection, an episode is damaged or
-            differs from the first, or the unit of a joint is undecided or contradicts its values.
+            differs from the first, the unit of a joint is undecided or contradicts its values, or
+            its actions are changes of its position.
     """
     try:
         episodes = open_episodes(path, selection, ArmSolver)
@@ -215,9 +217,22 @@ def load_demonstrations(path: Path, selection: Selection = DEFAULT_SELECTION) ->
         columns += column_ranges("action", found.action_names, found.actions, units)
         with error_context(str(path)):
             check_units(columns, selection)
+            _check_positions(found)
     except EpisodeError as error:
         raise TrainingError(str(error)) from error
     return found
+
+
+def _check_positions(data: Demonstrations) -> None:
+    """Require that actions of arm joints are positions, as the policy node commands them."""
+    names = data.state_names, data.action_names
+    if joints := changes_as_actions(data.states, data.actions, names, data.episode, data.units):
+        raise EpisodeError(
+            f"the actions of {', '.join(joints)} are changes of the positions, not positions: set "
+            "action_kind to delta in the data of a robot description and give it by --robot, give "
+            f"--units {AS_RECORDED} for a policy that only a simulator runs, or choose other "
+            "actions by --action"
+        )
 
 
 def join_episodes(episodes: Iterable[tuple[Episode, str]]) -> Demonstrations:

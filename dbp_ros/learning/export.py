@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class ExportMetadata:
 
 def encoder_file(sensor: str) -> str:
     """Return the file name of the encoder of a camera or a point cloud."""
-    return f"encoder_{sensor}.onnx"
+    return f"encoder_{sensor.replace('/', '__')}.onnx"
 
 
 def record_golden(
@@ -199,7 +200,7 @@ def _manifest(
             "dataset": metadata["dataset"],
             "initial_model": metadata.get("initial_model", {}).get("sha256", ""),
             "updates": metadata["update"],
-            **({"finetune_updates": finetuned.get("updates", 0)} if finetuned else {}),
+            **_finetuning(finetuned),
             "train_s": metadata["train_s"],
             "versions": {
                 "dbp_ros": __version__,
@@ -210,6 +211,15 @@ def _manifest(
         # Those of a fine-tuned policy are of the weights before.
         metrics={} if finetuned else _rounded(metadata["metrics"]),
     )
+
+
+def _finetuning(finetuned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return updates, environment and settings of online learning; nothing without it."""
+    if not finetuned:
+        return {}
+    known = ("config", "env", "env_flags")
+    made = {key: finetuned[key] for key in known if key in finetuned}
+    return {"finetune_updates": finetuned.get("updates", 0), "finetune": made}
 
 
 def _rounded(metrics: Mapping[str, float]) -> dict[str, float]:

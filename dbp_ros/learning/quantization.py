@@ -82,12 +82,18 @@ def quantize_bundle(
         command: Command line, for the manifest.
 
     Raises:
-        BundleError: If the precision is unknown, the graphs cannot be loaded, no weight is reduced,
-            or an action differs too much from full precision; nothing is written.
+        BundleError: If the precision is unknown, the bundle has reduced weights, the graphs cannot
+            be loaded, no weight is reduced, or an action differs too much from full precision;
+            nothing is written.
     """
     if precision not in PRECISIONS:
         raise BundleError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     manifest = source.manifest
+    if "reduced_from" in manifest.made_by:
+        raise BundleError(
+            f"model {manifest.name} has reduced weights ({manifest.made_by['precision']}), and its "
+            "error would be measured against them: quantize the model of full precision"
+        )
     with atomic_folder(directory) as staging:
         for file in manifest.files:
             shutil.copyfile(source.path(file), staging / file)

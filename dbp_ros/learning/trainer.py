@@ -1,5 +1,6 @@
 """Imitation learning: the training loop of every method."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from dbp_ros.drift.encoders import PointCloudEncoder
@@ -65,10 +67,10 @@ class Trainer:
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config, self.data, self.run = config, data, run
-        self.accelerator = Accelerator(
-            cpu=config.device == "cpu",
-            mixed_precision="bf16" if config.bfloat16 and config.device != "cpu" else "no",
-        )
+        # Its state belongs to the process, so without this a second training has the first device.
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            AcceleratorState._reset_state(reset_partial_state=True)
+        self.accelerator = Accelerator(cpu=config.device == "cpu")
         self.device = self.accelerator.device
         self.bfloat16 = config.bfloat16 and (self.device.type != "cpu" or computes_bfloat16())
         if config.device == "cuda" and self.device.type != "cuda":

@@ -53,7 +53,7 @@ class TeleopNode(Node):  # type: ignore[misc]
         self._sim_clock = SimClock(config.real_time_factor)
         config = scale_timeouts(config, *TIMEOUTS)
         robot, urdf = read_robot(config.robot), urdf_of(config.robot)
-        self.get_logger().info(apply_cpu_affinity(Role.REST))
+        self.get_logger().info(apply_cpu_affinity(Role.REST, config.cpu_affinity))
         self._lock = threading.Lock()
         self._motion = TargetMotion(robot, urdf, config)
         self._session = Session()

@@ -1,5 +1,6 @@
 """Tab with the requests to guard, policy and simulation, and the faults of the stack."""
 
+import math
 from typing import Any
 
 from dbp_ros.panel import markup
@@ -8,6 +9,8 @@ from dbp_ros.panel.tabs import Html, PageContext
 
 SMALLEST_SPEED = 0.05
 SPEED_STEP = 0.05
+# Time after a move of the slider in which reports of the guard may be older.
+SETTLING_S = 3.0
 
 
 class ControlTab:
@@ -18,6 +21,8 @@ class ControlTab:
         gui, actions = page.server.gui, page.actions
         self._page = page
         self._speed_value = 1.0
+        self._reported_speed = 1.0
+        self._moved, self._settled_s = False, 0.0
         actions.add_button(
             "Enable", "enable", hint="The guard commands the arms", key="shift+E", color="green"
         )
@@ -47,6 +52,7 @@ class ControlTab:
         simulated = snapshot.runs("simulation")
         if self._simulation.visible != simulated:
             self._simulation.visible = simulated
+        self._show_speed(snapshot, now_s)
         self._findings.show(markup.findings_list(snapshot.findings))
         rows = [
             (node.name, node.sentence or snapshot.states.get(node.name) or "no state")
@@ -55,11 +61,22 @@ class ControlTab:
         ]
         self._nodes.show(markup.table(rows) if rows else markup.paragraph("No nodes found."))
 
+    def _show_speed(self, snapshot: PanelSnapshot, now_s: float) -> None:
+        """Move the slider when another node has changed the speed."""
+        if self._moved:
+            self._moved, self._settled_s = False, now_s + SETTLING_S
+        reported = snapshot.number("guard", "speed_scaling")
+        if now_s < self._settled_s or not math.isfinite(reported):
+            return
+        if reported != self._reported_speed:
+            self._reported_speed = reported
+            self._speed.value = self._speed_value = reported
+
     async def _set_speed(self, event: Any) -> None:
         if event.client_id is None:
             return
         if self._page.actions.may_act(event.client_id):
-            self._speed_value = self._speed.value
+            self._speed_value, self._moved = self._speed.value, True
             self._page.link.set_speed_scaling(self._speed_value)
         else:
             self._speed.value = self._speed_value

@@ -62,6 +62,8 @@ class DFPLearner(Learner):
             self.critics.parameters(), config.critic_learning_rate
         )
         self._generator = torch.Generator().manual_seed(config.seed)
+        # Candidates of `act`, apart from the random numbers of the updates.
+        self._candidates = torch.Generator().manual_seed(config.seed)
 
     @property
     def policy(self) -> PolicyNetwork:
@@ -85,7 +87,7 @@ class DFPLearner(Learner):
     @torch.no_grad()
     def act(self, observation: Tensor, latent: Tensor) -> Tensor:
         """Return a chunk, or the best of several; see `Learner.act`."""
-        return self._best(observation, latent, self.best_of, self._generator)
+        return self._best(observation, latent, self.best_of, self._candidates)
 
     def _best(
         self, observation: Tensor, latent: Tensor, count: int, generator: torch.Generator
@@ -106,7 +108,7 @@ class DFPLearner(Learner):
         """Add decisions to the replay buffer and learn from samples; see `Learner.update`."""
         config = self.config
         discount = config.gamma**transitions.executed
-        self._scaler(transitions.reward * transitions.valid, discount, transitions.ended)
+        self._scaler(transitions.reward, discount, transitions.ended, transitions.valid)
         newest = ReplayBatch.of(transitions, transitions.valid, config.gamma, config.n_action_steps)
         self._replay.add(newest)
         if not len(self._replay):
@@ -201,12 +203,18 @@ class DFPLearner(Learner):
         return select(chunks, indices), advantage, significant | (self.config.min_advantage == 0)
 
     def _drift_loss(self, chunks: Tensor, positives: Tensor, mask: Tensor) -> Tensor:
-        """Return the drift loss of the masked rows."""
+        """Return the drift loss of the masked rows, on the points that are executed.
+
+        The critics have no values of the other points, which in the replay buffer are noisy.
+        """
         if not bool(mask.any()):
             return torch.zeros(())
-        samples = chunks[mask].flatten(2)
+        executed = slice(self.config.n_action_steps)
+        samples = chunks[mask][:, :, executed].flatten(2)
         field = conditional_drifting(
-            samples, positives[mask].flatten(2), temperatures=self.config.temperatures
+            samples,
+            positives[mask][:, :, executed].flatten(2),
+            temperatures=self.config.temperatures,
         )
         return scaled_loss(samples, field).sum() / len(chunks)
 

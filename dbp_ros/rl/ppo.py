@@ -36,7 +36,10 @@ from dbp_ros.settings.finetune import FinetuneConfig
 
 
 class PPOLearner(Learner):
-    """PPO in which a chunk is one action and the latent is part of the observation."""
+    """PPO in which a chunk is one action and the latent is part of the policy's observation.
+
+    The critic sees the observation without the latent, so values are means over the modes.
+    """
 
     def __init__(self, policy: PolicyNetwork, config: FinetuneConfig) -> None:
         """Copy a trained policy.
@@ -107,8 +110,8 @@ class PPOLearner(Learner):
         config = self.config
         fresh = usable_decisions(transitions, self.version, config.version_lag)
         transitions = replace(transitions, valid=fresh)
-        valid_reward = transitions.reward * transitions.valid
-        self.scaler(valid_reward, config.gamma**transitions.executed, transitions.ended)
+        discount = config.gamma**transitions.executed
+        self.scaler(transitions.reward, discount, transitions.ended, transitions.valid)
         transitions = self._recent.extend(transitions)
         used = transitions.valid
         estimate = self._estimate(transitions, used)

@@ -29,22 +29,26 @@ class RewardScaler:
             return 1.0
         return float((self._squares / self._count).sqrt())
 
-    def __call__(self, reward: Tensor, discount: Tensor, ended: Tensor) -> Tensor:
+    def __call__(self, reward: Tensor, discount: Tensor, ended: Tensor, valid: Tensor) -> Tensor:
         """Update the statistics with a batch and return it scaled.
 
         Args:
             reward: Of decisions. Shape (T, N).
             discount: `gamma^n` of each decision. Shape (T, N).
             ended: Whether the episode ended with the decision. Shape (T, N).
+            valid: Whether the decision counts; others begin a new return. Shape (T, N).
         """
+        reward = reward * valid
         if len(self._running) != reward.shape[1]:
             self._running = torch.zeros(reward.shape[1], dtype=torch.float64)
         returns = []
-        for row, factor, end in zip(reward.double(), discount.double(), ended, strict=True):
+        ends = ended | ~valid
+        for row, factor, end in zip(reward.double(), discount.double(), ends, strict=True):
             self._running = factor * self._running + row
             returns.append(self._running)
             self._running = torch.where(end, 0.0, self._running)
-        self._merge(torch.stack(returns))
+        if bool(valid.any()):
+            self._merge(torch.stack(returns)[valid])
         return self.scaled(reward)
 
     def scaled(self, reward: Tensor) -> Tensor:

@@ -61,13 +61,18 @@ def request_realtime(config: RealtimeConfig, role: Role | None = None) -> list[s
     return outcomes
 
 
-def apply_cpu_affinity(role: Role, leases: CoreLeases = LEASES) -> str:
-    """Pin this process to the cores of its role; return the outcome.
+def apply_cpu_affinity(
+    role: Role, requested: tuple[int, ...] = (), leases: CoreLeases = LEASES
+) -> str:
+    """Pin this process to cores; return the outcome.
 
     Args:
         role: Role of the process.
+        requested: Cores to use instead of those of the role.
         leases: Cores of other stacks.
     """
+    if requested:
+        return _set_affinity(requested)
     available = running_cores()
     guards, policies = (leases.taken(other.value) for other in (Role.GUARD, Role.POLICY))
     taken = guards if role in (Role.GUARD, Role.REST) else guards | policies

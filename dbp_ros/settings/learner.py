@@ -1,6 +1,7 @@
 """Settings of the learner node."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dbp_ros.errors import ConfigError
@@ -68,6 +69,9 @@ class LearnerConfig(Settings):
     def __post_init__(self) -> None:
         """Check each value, and values that depend on each other."""
         super().__post_init__()
+        for name in ("checkpoint", "out", "join"):
+            if folder := getattr(self, name):
+                object.__setattr__(self, name, str(Path(folder).expanduser()))
         if self.max_version_lag >= self.max_versions:
             raise ConfigError(
                 f"max_version_lag = {self.max_version_lag}: the likelihoods of such decisions need "

@@ -192,9 +192,8 @@ class RobotDescription(Settings):
                 f"command_rate_hz is {self.command_rate_hz:g}, expected a whole number, as "
                 "update_rate of ros2_control is one"
             )
-        states, actions = zip(*map(self.data.columns, self.joints), strict=True)
-        _require_unique("column of the state", states, "data")
-        _require_unique("column of the action", actions, "data")
+        for index, kind in enumerate(("state", "action")):
+            _require_unique(f"column of the {kind}", self._data_columns(index), "data")
         _require_same_joints("joint_limits", self.joint_limits, self.joints)
         _require_same_joints("home", self.home, self.joints)
         _require_known("data.joints", self.data.joints, self.joints)
@@ -207,6 +206,14 @@ class RobotDescription(Settings):
                     f"home.{joint} is {position:g}, expected {limits.min_position:g} to "
                     f"{limits.max_position:g}"
                 )
+
+    def _data_columns(self, index: int) -> list[str]:
+        """Return the columns of the state (0) or the action (1), once for fingers that share it."""
+        groups = [(*((joint,) for joint in a.joints), a.gripper_joints) for a in self.arms.values()]
+        columns: list[str] = []
+        for group in (group for arm in groups for group in arm):
+            columns += dict.fromkeys(self.data.columns(joint)[index] for joint in group)
+        return columns
 
     def _all_controllers(self) -> list[str]:
         homing = (arm.homing_controller for arm in self.arms.values())

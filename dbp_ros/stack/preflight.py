@@ -6,7 +6,7 @@ from typing import Any
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.bundle.manifest import require_joints
 from dbp_ros.errors import ConfigError
-from dbp_ros.extras import install_hint, missing
+from dbp_ros.extras import install_hint, is_missing, missing
 from dbp_ros.files import check_folder
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.ros_support import ros_problem
@@ -83,6 +83,8 @@ def _require_libraries(config: StackConfig) -> None:
     if missing_libraries:
         library = next(iter(missing_libraries.values()))[0]
         raise ConfigError(f"the stack needs {library}; {install_hint(library, extras)}")
+    if config.policy and is_missing("onnxruntime"):
+        raise ConfigError(f"the policy needs onnxruntime; {install_hint('onnxruntime')}")
 
 
 def _settings_of(process: Process, config: StackConfig) -> Any:

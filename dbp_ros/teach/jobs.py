@@ -216,10 +216,11 @@ def last_line(log: Path) -> str:
 
 
 def error_of(log: Path, status: int) -> str:
-    """Return the sentence of a verb's error, or how its process ended."""
-    errors = [line for line in _lines(log) if line.startswith(ERROR)]
+    """Return the text of a verb's error, or how its process ended."""
+    lines = _lines(log)
+    errors = [number for number, line in enumerate(lines) if line.startswith(ERROR)]
     if errors:
-        return errors[-1].removeprefix(ERROR)
+        return "\n".join(lines[errors[-1] :]).removeprefix(ERROR).rstrip()
     if status < 0:
         return (
             f"the process was ended by {signal.Signals(-status).name}, without an error of its "

@@ -140,6 +140,7 @@ class Training:
             return [*words, "--resume"]
         return [
             *words,
+            *_robot_words(settings),
             *_network_words(settings),
             *("--num-steps", str(settings.num_steps), "--batch-size", str(settings.batch_size)),
             *("--validate-every", str(max(1, settings.num_steps // VALIDATIONS))),
@@ -173,6 +174,11 @@ class Training:
         words = ["evaluate", "--task", settings.task, "--model", str(self.model)]
         words += ["--episodes", str(episodes)]
         return [*words, "--workers", str(settings.threads), "--out", str(self.outcomes)]
+
+
+def _robot_words(settings: TeachConfig) -> list[str]:
+    """Return the robot, for units; names of the default robot's joints determine theirs."""
+    return [] if settings.robot == TeachConfig.robot else ["--robot", settings.robot]
 
 
 def _network_words(settings: TeachConfig) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import VERBS as BENCHMARKS
+from dbp_ros import extras
 from dbp_ros.cli.command import Verb
 from dbp_ros.cli.main import VERBS
 from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, is_missing, missing
@@ -196,6 +197,14 @@ def test_no_hint_installs_dbp_ros_from_a_registry(root: Path) -> None:
 def test_a_library_without_an_extra_is_a_dependency_of_the_package() -> None:
     assert install_hint("yaml") == "from the clone: pip install ."
     assert install_hint("h5py.defs") == "from the clone: pip install '.[data]'"
+
+
+def test_hints_suit_the_python_of_a_ros_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "has_system_ros", lambda: True)
+    pip = "pip install --break-system-packages"
+    assert install_hint("h5py.defs") == f"from the clone: {pip} '.[data]' 'numpy<2'"
+    assert install_hint("onnxruntime") == f"{pip} onnxruntime 'numpy<2'"
+    assert install_hint("yaml") == f"{pip} pyyaml 'numpy<2'"
 
 
 def test_a_folder_in_the_working_directory_is_not_taken_for_a_library(

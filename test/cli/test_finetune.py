@@ -69,7 +69,24 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
         assert finetune(trained, "out", "--resume", *given) == 1
         assert message in capsys.readouterr().err
     assert finetune(trained, "out", "--resume", "--steps", "900") == 0
-    assert read_checkpoint(out).metadata["finetuned"]["steps"] == 960
+    resumed = read_checkpoint(out).metadata["finetuned"]
+    assert resumed["steps"] == 960
+    assert ["--resume" in command for command in resumed["commands"]] == [False, True]
+
+
+def test_a_resumed_run_has_its_length_and_its_evaluations(trained: Path) -> None:
+    assert finetune(trained, "out", "--steps", "500", "--eval-every", "7") == 0
+    words = ["finetune", "--env", "Pendulum-v1", "--out", str(trained.parent / "out"), "--resume"]
+    assert main(words) == 0
+    facts = read_checkpoint(trained.parent / "out").metadata["finetuned"]
+    assert (facts["steps"], facts["training"]["eval_every"]) == (640, 7)
+
+
+def test_workers_without_their_engine_are_refused(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune(trained, "out", "--workers", "8") == 1
+    assert "--workers 8 has no effect on --engine local" in capsys.readouterr().err
 
 
 def test_fine_tuning_starts_from_the_weights_of_a_shipped_bundle(tmp_path: Path) -> None:

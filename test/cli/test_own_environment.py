@@ -167,6 +167,7 @@ def test_a_policy_is_recorded_in_place_of_a_demonstrator(bundle: Path) -> None:
     assert dbp(f"{words} --max-episode-steps 4 --success truncated --workers 1") == 0
     recorded = [read_episode(path) for path in episode_paths(bundle.parent / "rolled")]
     assert [len(episode) for episode in recorded] == [4, 4]
+    assert all(episode.by_policy.all() for episode in recorded)
 
 
 def test_a_policy_is_fine_tuned(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,6 +176,8 @@ def test_a_policy_is_fine_tuned(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert "control step 0.1 s" in capsys.readouterr().out
     tuned = read_checkpoint(out).metadata["finetuned"]
     assert (tuned["env"], tuned["steps"]) == (ENV, 16)
+    (command,) = tuned["commands"]
+    assert command.startswith(f"dbp finetune --env {ENV} --out {out} --run {run} ")
 
 
 def test_a_policy_of_other_columns_is_matched_by_a_renaming(

@@ -8,9 +8,9 @@ from toy_episodes import episode
 
 from dbp_ros.data.episode import episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.image_size import resize
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.sensing.image_size import resize
 
 
 @pytest.mark.parametrize("size", [(24, 32), (17, 40), (48, 64), (100, 90)])

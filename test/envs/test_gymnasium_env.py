@@ -79,6 +79,29 @@ def test_a_policy_may_use_some_of_the_named_states() -> None:
     np.testing.assert_array_equal(env.reset(3), every.reset(3)[[3, 0]])
 
 
+def test_states_of_a_vector_can_be_selected_once_they_have_names() -> None:
+    env = make("Point", CameraView(("y", "x"), {}, 0.1), columns=("state.0=x", "state.1=y"))
+    np.testing.assert_array_equal(env.reset(3), make("Point").reset(3)[[1, 0]])
+
+
+def test_images_have_the_size_of_the_policy() -> None:
+    env = make("Seen", CameraView((), {"top": (8, 6)}, 0.1))
+    env.reset(0)
+    np.testing.assert_array_equal(env.render()["top"], np.full((8, 6, 3), 9, np.uint8))
+
+
+def test_a_policy_with_longer_steps_repeats_its_actions() -> None:
+    env, own = make("Named", CameraView(("x", "y"), {}, 0.3)), make("Named")
+    assert env.step_s == pytest.approx(0.3)
+    env.reset(3)
+    own.reset(3)
+    action = np.array([0.5, -0.25])
+    results = [own.step(action) for _ in range(3)]
+    result = env.step(action)
+    np.testing.assert_array_equal(result.state, results[-1].state[:2])
+    assert result.reward == pytest.approx(sum(one.reward for one in results))
+
+
 @pytest.mark.parametrize(
     ("name", "view", "columns", "message"),
     [
@@ -86,9 +109,9 @@ def test_a_policy_may_use_some_of_the_named_states() -> None:
         ("Point", CameraView(("x",) * 5, {}, 0.1), (), "has 5 states, .* has 4, state.0"),
         ("Named", CameraView(("x", "z"), {}, 0.1), (), "columns for z with --columns ENVIRONMENT="),
         ("Named", CameraView(("x",), {}, 0.1, ("vx",)), (), "has 1 actions, vx; .* has 2, vx, vy"),
-        ("Named", CameraView(("x",), {}, 0.2), (), "steps of 0.2000 s, .* has 0.1000 s"),
+        ("Named", CameraView(("x",), {}, 0.25), (), "steps of 0.2500 s, .* has 0.1000 s"),
+        ("Named", CameraView(("x",), {}, 0.05), (), "steps of 0.0500 s, .* has 0.1000 s"),
         ("Named", CameraView(("x",), {"top": (4, 6)}, 0.1), (), "cameras top, but .* states only"),
-        ("Seen", CameraView((), {"top": (8, 6)}, 0.1), (), "8x6 from top, .* returns 4x6"),
         ("Named", None, ("z=x",), "--columns: .* has no z: it has x, y, goal_x, goal_y, vx, vy"),
         ("Named", None, ("x=y",), "two columns with the name y among y, y"),
     ],

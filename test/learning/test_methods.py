@@ -67,6 +67,11 @@ def test_only_one_step_generators_have_noise_components() -> None:
     [
         ({"method": "ddim"}, "num_inference_steps = 1: ddim .* give 10 to 100"),
         ({"method": "energy", "neighbours": 3}, "neighbours = 3 has no effect on energy, only on"),
+        ({"method": "sinkhorn"}, "neighbours = 0: sinkhorn then learns the mean"),
+        (
+            {"method": "bc_mse", "latent_dct_modes": 2},
+            "no effect on bc_mse, only on dbp",
+        ),
         ({"method": "flow", "initial_temperature_scale": 2.0}, "no effect on flow, only on dbp"),
     ],
 )

@@ -117,6 +117,13 @@ def test_a_bundle_outside_of_the_tolerance_is_not_written(
     assert not (tmp_path / "small").exists()
 
 
+def test_a_model_with_reduced_weights_is_refused(float_bundle: Bundle, tmp_path: Path) -> None:
+    made_by = {**float_bundle.manifest.made_by, "reduced_from": "0", "precision": "int8"}
+    reduced = replace(float_bundle, manifest=replace(float_bundle.manifest, made_by=made_by))
+    with pytest.raises(BundleError, match=r"has reduced weights \(int8\), .* full precision"):
+        quantized(reduced, tmp_path / "again", "float16")
+
+
 def test_an_unknown_precision_is_refused(float_bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=f"'int3', expected one of {', '.join(PRECISIONS)}"):
         quantized(float_bundle, tmp_path / "small", "int3")

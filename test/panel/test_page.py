@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from panel.conftest import PageRig
@@ -90,6 +91,30 @@ def test_only_the_browser_with_control_sets_the_speed(rig: PageRig) -> None:
     first.move("speed", 0.5)
     rig.wait_for_call("set_speed_scaling", 0.5)
     assert ("set_speed_scaling", 0.3) not in rig.link.calls
+
+
+def test_the_slider_shows_the_speed_that_another_node_has_set(rig: PageRig) -> None:
+    browser = rig.open()
+
+    # After those of the other tests.
+    start_s = time.monotonic() + 60.0
+
+    def report(speed: float, after_s: float) -> None:
+        guard = NodeStatus("guard", copies=1, values={"speed_scaling": str(speed)})
+        rig.page.update(PanelSnapshot(nodes={"guard": guard}), start_s + after_s)
+
+    def shows(message: dict[str, Any], speed: float) -> bool:
+        return message["type"] == "GuiUpdateMessage" and message["updates"] == {"value": speed}
+
+    report(0.2, 0.0)
+    browser.wait_for(lambda message: shows(message, 0.2))
+    browser.move("speed", 0.5)
+    rig.wait_for_call("set_speed_scaling", 0.5)
+    # Made before the guard has received the new speed.
+    report(0.25, 0.5)
+    report(0.3, 60.0)
+    browser.wait_for(lambda message: shows(message, 0.3))
+    assert not any(shows(message, 0.25) for message in browser.messages)
 
 
 def test_hands_are_driven_by_drags_and_the_heartbeat_ends_with_the_browser(rig: PageRig) -> None:

@@ -169,6 +169,17 @@ def test_incomplete_chunks_do_not_change_the_policy() -> None:
         torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
+def test_points_that_are_not_executed_have_no_target() -> None:
+    config = TrainConfig(horizon=2, width=16, branch_width=16, depth=1)
+    policy = PolicyNetwork(PolicyShape(("s",), ("x",), {}, {}, 0.1), config)
+    learner = DFPLearner(policy, SETTINGS)
+    chunks = torch.randn(5, 4, 2, 1, requires_grad=True)
+    loss = learner._drift_loss(chunks, torch.randn(5, 1, 2, 1), torch.ones(5, dtype=torch.bool))
+    (gradient,) = torch.autograd.grad(loss, chunks)
+    assert bool(gradient[:, :, 0].any())
+    assert not bool(gradient[:, :, 1].any())
+
+
 def test_a_full_replay_buffer_drops_the_oldest_and_never_mixes_two_decisions() -> None:
     replay = ReplayBuffer(10)
     for start in (0, 7, 14):

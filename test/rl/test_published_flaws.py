@@ -63,7 +63,7 @@ def test_r2_rewards_of_a_steady_policy_do_not_grow() -> None:
     for noise in (0.5, 0.05, 0.005):
         for _ in range(20):
             reward = 12.0 + noise * torch.randn(50, 8, generator=generator)
-            rewards.append(float(scaler(reward, discount, ended).mean()))
+            rewards.append(float(scaler(reward, discount, ended, torch.ones_like(ended)).mean()))
             scales.append(scaler.scale)
     assert max(rewards[20:]) <= 1.02 * rewards[19]
     assert scales[-1] == pytest.approx(scales[19], rel=0.02)

@@ -125,3 +125,13 @@ def test_freed_large_blocks_stay_in_the_process():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     # An image has 225 pages.
     assert int(done.stdout) < 225
+
+
+def test_requested_cores_replace_those_of_the_role():
+    code = (
+        "from dbp_ros.runtime.cpu_affinity import Role\n"
+        "from dbp_ros.runtime.realtime import apply_cpu_affinity\n"
+        "print(apply_cpu_affinity(Role.REST, (4000,)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cores (4000,): not granted (")

@@ -179,6 +179,11 @@ WRONG = [
     ("cameras.top_camera.topic", "/a/compressed", "give the topic of the raw images"),
     (
         "data",
+        {"joints": {"finger_joint": {"action": "base_joint"}}},
+        "column of the action base_joint occurs twice in data",
+    ),
+    (
+        "data",
         {"joints": {"elbow_joint": {"state": "base_joint"}}},
         "base_joint occurs twice in dat",
     ),

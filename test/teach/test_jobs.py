@@ -71,6 +71,11 @@ def test_a_process_that_was_killed_is_reported_by_its_signal(tmp_path: Path) -> 
     assert "SIGKILL" in error_of(tmp_path / "log", -9)
 
 
+def test_an_error_of_several_lines_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("error: old\n10 of 10\nerror: these columns:\n  a\n  b\n\n")
+    assert error_of(tmp_path / "log", 1) == "these columns:\n  a\n  b"
+
+
 def test_a_cancelled_job_leaves_no_process(tmp_path: Path) -> None:
     job = Job("wait", [step(*waiting_words(tmp_path))], tmp_path / "log", FIRST_NS)
     child = job._child.pid

@@ -79,6 +79,13 @@ def test_a_training_has_the_settings_it_began_with(workspace: Workspace) -> None
     assert training.train_words()[-1] == "--resume"
 
 
+def test_the_units_of_another_robot_are_those_of_its_description(workspace: Workspace) -> None:
+    assert "--robot" not in workspace.new_training(STARTS_S).train_words()
+    workspace.save_settings(TeachConfig(robot="aloha"))
+    words = workspace.new_training(STARTS_S).train_words()
+    assert words[words.index("--robot") + 1] == "aloha"
+
+
 def test_an_initial_model_determines_the_network(workspace: Workspace) -> None:
     random_weights = workspace.new_training(STARTS_S).train_words()
     assert {"--method", "--image-size"} <= set(random_weights)

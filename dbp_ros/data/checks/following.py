@@ -1,6 +1,6 @@
 """Lag of the state behind the action, and joints that do not follow their action."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.units import BY_NAME, METRES, RADIANS, ColumnUnits
-from dbp_ros.types import Array
+from dbp_ros.types import Array, Floats, Indices
 
 # Longest lag that is searched in both directions, in [s], and as a share of the episode.
 SEARCHED_S, SEARCHED_SHARE = 0.5, 0.25
@@ -19,6 +19,9 @@ MOVING = {RADIANS: 0.1, METRES: 0.01}
 MOVING_SHARE = 0.1
 # Correlation with the action, at the best lag, below which a joint does not follow.
 MIN_CORRELATION = 0.5
+# An action is a change of the state if its distance from that is below this share of its distance
+# from the state, by the medians.
+CHANGE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,38 @@ def measure_following(episode: Episode, units: ColumnUnits = BY_NAME) -> Followi
             curves.append(curve)
     lag = _minimum(np.mean(curves, axis=0)) - longest if curves else None
     return Following(lag, correlations)
+
+
+def changes_as_actions(
+    states: Floats,
+    actions: Floats,
+    names: tuple[Sequence[str], Sequence[str]],
+    episode: Indices,
+    units: ColumnUnits = BY_NAME,
+) -> list[str]:
+    """Return the arm joints whose actions are the changes of their state and not positions.
+
+    Columns of grippers are left out: a target beyond an object looks the same.
+
+    Args:
+        states: Shape (rows, states).
+        actions: Shape (rows, actions).
+        names: Names of the columns of both.
+        episode: Number of the episode of each row. Shape (rows,).
+        units: Units of the columns.
+    """
+    same = episode[1:] == episode[:-1]
+    found = []
+    for column, joint in enumerate(names[1]):
+        is_arm = units.of(joint) == RADIANS and not units.is_gripper(joint)
+        if not is_arm or joint not in names[0] or same.sum() < MIN_ROWS:
+            continue
+        state, action = states[:, names[0].index(joint)], actions[:-1, column][same]
+        change, position = np.diff(state)[same], state[:-1][same]
+        from_change = np.median(np.abs(action - change))
+        if np.ptp(action) and from_change < CHANGE_SHARE * np.median(np.abs(action - position)):
+            found.append(joint)
+    return found
 
 
 def moving_joints(episode: Episode, units: ColumnUnits) -> list[str]:

@@ -28,6 +28,7 @@ from dbp_ros.errors import ConfigError, DbpError, EpisodeError, TrainingError
 from dbp_ros.files import locked
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.rl.dbpo_published import PublishedLearner
 from dbp_ros.rl.from_robot.episode_queue import OWN, EpisodeQueue, RecordedEpisode
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, golden_actions
@@ -74,9 +75,11 @@ class LearnerWorker:
         learner = build_learner(
             pretrained.policy(), replace(config.finetune, version_lag=config.max_version_lag)
         )
-        if not isinstance(learner, PPOLearner):
+        if not isinstance(learner, PPOLearner) or isinstance(learner, PublishedLearner):
             raise ConfigError(
-                f"algorithm = {learner.config.algorithm}: expected one with a stochastic policy"
+                f"algorithm = {learner.config.algorithm}: expected dbpo, dbpo_no_anchor or "
+                "gaussian_ppo, which weight decisions by their likelihood and leave out those of "
+                "humans"
             )
         self._learner = learner
         self._require_parent_actions()
