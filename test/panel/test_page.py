@@ -96,7 +96,7 @@ def test_only_the_browser_with_control_sets_the_speed(rig: PageRig) -> None:
 def test_the_slider_shows_the_speed_that_another_node_has_set(rig: PageRig) -> None:
     browser = rig.open()
 
-    # After those of the other tests.
+    # After the moves of the slider by other tests.
     start_s = time.monotonic() + 60.0
 
     def report(speed: float, after_s: float) -> None:
@@ -107,11 +107,12 @@ def test_the_slider_shows_the_speed_that_another_node_has_set(rig: PageRig) -> N
         return message["type"] == "GuiUpdateMessage" and message["updates"] == {"value": speed}
 
     report(0.2, 0.0)
+    report(0.2, 10.0)
     browser.wait_for(lambda message: shows(message, 0.2))
     browser.move("speed", 0.5)
     rig.wait_for_call("set_speed_scaling", 0.5)
     # Made before the guard has received the new speed.
-    report(0.25, 0.5)
+    report(0.25, 20.0)
     report(0.3, 60.0)
     browser.wait_for(lambda message: shows(message, 0.3))
     assert not any(shows(message, 0.25) for message in browser.messages)
