@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -69,7 +71,8 @@ def _run(
     spawn, initargs = multiprocessing.get_context("spawn"), (os.getpid(), make)
     count = min(workers, len(jobs))
     with ProcessPoolExecutor(count, spawn, initializer=_initialize, initargs=initargs) as pool:
-        running = [pool.submit(function, job) for job in jobs]
+        with _interrupts_ignored():
+            running = [pool.submit(function, job) for job in jobs]
         try:
             for job in as_completed(running):
                 yield job.result()
@@ -87,10 +90,24 @@ def _run(
             raise
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C in the processes that start within the block, and in this one until its end.
+
+    Ctrl-C reaches every process of a terminal; the parent ends its workers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _initialize(parent: int, make: Callable[[], Any] | None) -> None:
     die_with_parent(parent)
-    # Ctrl-C reaches every process of the terminal; the parent ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if make is not None:
         _resources[:] = [make()]
 

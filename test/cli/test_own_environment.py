@@ -177,7 +177,7 @@ def test_a_policy_is_fine_tuned(run: Path, capsys: pytest.CaptureFixture[str]) -
     tuned = read_checkpoint(out).metadata["finetuned"]
     assert (tuned["env"], tuned["steps"]) == (ENV, 16)
     (command,) = tuned["commands"]
-    assert command.startswith(f"dbp finetune --env {ENV} --out {out} --run {run} ")
+    assert command.startswith(f"dbp finetune --env {ENV} --out tuned --run run ")
 
 
 def test_a_policy_of_other_columns_is_matched_by_a_renaming(

@@ -1,5 +1,6 @@
 """Training and export from data sets of foreign robots: mapped, or with the units given."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,13 +13,17 @@ from motion.guard_cell import (
     Cell,
     measure_rest,
 )
+from toy_episodes import episode
 
 from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.manifest import Manifest, require_joints
 from dbp_ros.cli.main import main
 from dbp_ros.data.episode import Episode, episode_path, write_episode
+from dbp_ros.data.selection import Selection
+from dbp_ros.errors import TrainingError
 from dbp_ros.guard_state import GuardMode
 from dbp_ros.learning.checkpoint import read_checkpoint
+from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
@@ -179,3 +184,22 @@ def test_a_run_with_a_relative_description_is_exported_from_another_folder(
     assert main(words) == 0
     lines = read_bundle(elsewhere / "model").manifest.made_by["commands"]
     assert f"--robot {robot.name}" in lines[0]
+
+
+def test_actions_that_are_changes_of_positions_are_refused(tmp_path):
+    def recorded(kind, **changes):
+        for number in range(3):
+            absolute = episode(number, steps=20)
+            rng = np.random.default_rng(number)
+            path = 0.6 + np.cumsum(rng.normal(0.0, 0.02, absolute.states.shape), axis=0)
+            states = (path * (1.0, 1.0, 0.1)).astype(np.float32)
+            moved = np.diff(states, axis=0, append=states[-1:])
+            actions = moved if kind == "delta" else states + moved
+            made = replace(absolute, states=states, actions=actions, **changes)
+            write_episode(episode_path(tmp_path / kind, number), made)
+        return tmp_path / kind
+
+    with pytest.raises(TrainingError, match="of left_elbow_joint, left_idle_joint are changes of"):
+        load_demonstrations(recorded("delta"))
+    load_demonstrations(recorded("absolute"))
+    load_demonstrations(tmp_path / "delta", Selection(units="as_recorded"))

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from dbp_ros.evaluation.worker_pool import run_in_workers, run_with_resource
 
@@ -61,3 +62,19 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     wait_until(lambda: not any(map(is_alive, workers)), "the workers to die")
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_workers_print_nothing_on_ctrl_c(tmp_path: Path, started: bool) -> None:
+    script, log = tmp_path / "parent.py", tmp_path / "log"
+    script.write_text(PARENT)
+    with log.open("w") as errors:
+        command = [sys.executable, script]
+        parent = subprocess.Popen(command, stderr=errors, start_new_session=True)
+        wait_until(lambda: workers_of(parent.pid), "a worker to begin")
+        workers = workers_of(parent.pid)
+        time.sleep(2.0 if started else 0.0)
+        os.killpg(parent.pid, signal.SIGINT)
+        parent.wait(60)
+    wait_until(lambda: not any(map(is_alive, workers)), "the workers to die")
+    assert log.read_text().count("Traceback") == 1

@@ -149,3 +149,13 @@ def test_a_check_of_several_values_names_their_group() -> None:
         from_mapping(Ranges, {"joints": {"elbow": {"low": 2}}})
     with pytest.raises(ConfigError, match=r"^low is 2.0"):
         from_mapping(Range, {"low": 2})
+
+
+def test_folders_of_a_learner_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/kim")
+    config = LearnerConfig(out="~/episodes", join="", checkpoint="~/run")
+    assert (config.out, config.join, config.checkpoint) == (
+        "/home/kim/episodes",
+        "",
+        "/home/kim/run",
+    )

@@ -14,7 +14,7 @@ from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.data.bags.bag import FELL_BACK, BagTopic, BagWriter
 from dbp_ros.data.recording.recorder import bag_path
-from dbp_ros.errors import TrainingError
+from dbp_ros.errors import ConfigError, TrainingError
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.quantization import quantize_bundle
 from dbp_ros.policy.model import Model
@@ -68,6 +68,13 @@ def ros_message(kind, message):
         setattr(made, name, getattr(message, name))
     made.data = array("B", message.data)
     return made
+
+
+@pytest.mark.parametrize("algorithm", ["dbpo_published", "dfp"])
+def test_an_algorithm_that_ignores_likelihoods_is_refused(config, algorithm):
+    finetune = replace(config.finetune, algorithm=algorithm)
+    with pytest.raises(ConfigError, match=f"algorithm = {algorithm}: expected dbpo, dbpo_no_anch"):
+        LearnerWorker(replace(config, finetune=finetune), print)
 
 
 def record(folder, number, model, ticks=120, fell_back=None, **changes):
