@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.checks.check_set import check_set
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.formats import open_episodes, open_recordings
 from dbp_ros.data.labels import LABELS_FILE, labels_path, read_labels, unused_labels
+from dbp_ros.data.selection import Selection
 from dbp_ros.diagnosis.findings import LEVEL_NAMES, Finding, listed
 from dbp_ros.diagnosis.text import finding_lines
 from dbp_ros.robots.arm_solver import ArmSolver
@@ -27,7 +28,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "example: dbp episodes check data/transport --robot ur5e_dual"
     parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
-    add_units(parser)
+    add_selection(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)
 
@@ -39,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the description of the robot cannot be read.
         EpisodeError: If the set cannot be opened.
     """
-    console, selection = terminal(), unit_selection(arguments)
+    console, selection = terminal(), selection_of(arguments)
     episodes = open_episodes(arguments.path, selection, ArmSolver)
     with progress_of(console, disable=arguments.json or not console.is_terminal) as progress:
         bar = progress.add_task("check", total=len(episodes))
         findings = check_set(episodes, selection, lambda: progress.advance(bar))
-    findings += unused_label_findings(arguments.path)
+    findings += unused_label_findings(arguments.path, selection)
     status = int(any(finding.level != "note" for finding in findings))
     if arguments.json:
         found = [asdict(finding) for finding in findings]
@@ -56,10 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def unused_label_findings(path: Path) -> list[EpisodeFinding]:
+def unused_label_findings(path: Path, selection: Selection) -> list[EpisodeFinding]:
     """Return a finding for each label whose episode does not exist."""
     labels = read_labels(path)
-    names = open_recordings(path).names if labels else ()
+    names = open_recordings(path, selection).names if labels else ()
     return [
         EpisodeFinding(
             "warning",

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, labels_path, read_labels, write_labels
+from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError
 
 EPISODE_HELP = "name of an episode, its number, or a range of numbers such as 3-7"
@@ -29,6 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     use = parser.add_mutually_exclusive_group()
     use.add_argument("--discard", action="store_true", help="leave the episodes out")
     use.add_argument("--restore", action="store_true", help="take discarded episodes in again")
+    add_selection(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,19 +52,22 @@ def run(arguments: argparse.Namespace) -> int:
         changes["discarded"] = arguments.discard
     if not changes:
         raise ConfigError("nothing to set: give --outcome, --task, --discard or --restore")
-    change_labels(arguments.path, arguments.episodes, changes)
+    change_labels(arguments.path, arguments.episodes, changes, selection_of(arguments))
     return 0
 
 
-def change_labels(path: Path, given: list[str], changes: dict[str, Any]) -> None:
+def change_labels(
+    path: Path, given: list[str], changes: dict[str, Any], selection: Selection
+) -> None:
     """Change the labels of some episodes, and print them.
 
     Args:
         path: Data set.
         given: Episodes on the command line.
         changes: New values of the fields of `EpisodeLabel`.
+        selection: What the set needs to be opened.
     """
-    names = open_recordings(path).names
+    names = open_recordings(path, selection).names
     labels = read_labels(path)
     chosen = find_episodes(given, names, str(path))
     labels |= {name: replace(labels.get(name, NO_LABEL), **changes) for name in chosen}

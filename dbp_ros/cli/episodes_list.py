@@ -10,12 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_units, unit_selection
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
 from dbp_ros.data.survey.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
 from dbp_ros.robots.arm_solver import ArmSolver
 
 BYTES_PER_MB = 1e6
+# Fields of `Selection` whose flags have another meaning here.
+OWN_FLAGS = ("images",)
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "default reads those of the first episode",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    add_units(parser)
+    add_selection(parser, without=OWN_FLAGS)
     parser.set_defaults(run=run)
 
 
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         EpisodeError: If the set cannot be opened.
     """
-    console, selection = terminal(), unit_selection(arguments)
+    console, selection = terminal(), selection_of(arguments, without=OWN_FLAGS)
     with progress_of(console, disable=arguments.json or not console.is_terminal) as progress:
         bar = progress.add_task("read", total=None)
         listing = list_episodes(

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.cli.episodes_list import BYTES_PER_MB
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.resumed_conversion import (
@@ -27,8 +27,10 @@ from dbp_ros.data.editing.set_writing import (
 )
 from dbp_ros.data.episode import DATASET_FILE, SUFFIX
 from dbp_ros.data.formats import open_episodes, open_recordings
+from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import atomic_folder, check_folder, shown_path, write_text
+from dbp_ros.settings.flags import flags_of
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +44,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: dbp episodes merge data/monday data/tuesday --out data/week"
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=PATH_HELP)
     parser.add_argument("--out", type=Path, required=True, help="new folder for the episodes")
+    add_selection(parser)
     parser.set_defaults(run=run)
 
 
@@ -58,12 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     for path in resolved:
         if resolved.count(path) > 1:
             raise ConfigError(f"{path} is given twice: give each set once")
-    episodes = [one for path in paths for one in source_episodes(path)]
-    require_same_spec(paths)
+    selection = selection_of(arguments)
+    episodes = [one for path in paths for one in source_episodes(path, selection)]
+    require_same_spec(paths, selection)
     out = shown_path(arguments.out)
-    command = shlex.join(["dbp", "episodes", "merge", *map(shown_path, paths), "--out", out])
+    words = ["dbp", "episodes", "merge", *map(shown_path, paths), "--out", out]
+    command = shlex.join([*words, *flags_of(selection)])
     console = terminal()
-    announce(console, paths, episodes)
+    announce(console, paths, episodes, selection)
     write_sets(arguments.out, {"": episodes}, command, console)
     console.print(summary(arguments.out), soft_wrap=True, highlight=False)
     return 0
@@ -113,15 +118,20 @@ def check_new(out: Path) -> None:
         raise ConfigError(f"--out {out} has files: give a new folder")
 
 
-def announce(console: Console, paths: Sequence[Path], episodes: Sequence[SourceEpisode]) -> None:
+def announce(
+    console: Console,
+    paths: Sequence[Path],
+    episodes: Sequence[SourceEpisode],
+    selection: Selection,
+) -> None:
     """Print which episodes are left out, and what a conversion costs."""
     for path in paths:
-        discarded = len(open_recordings(path)) - len(open_episodes(path))
+        discarded = len(open_recordings(path, selection)) - len(open_episodes(path, selection))
         if discarded:
             console.print(f"{path}: {discarded} discarded episodes are left out", soft_wrap=True)
     if common_suffix(episodes):
         return
-    first = open_episodes(paths[0]).read(0)
+    first = open_episodes(paths[0], selection).read(0)
     size = first.states.nbytes + first.actions.nbytes
     size += sum(images.nbytes for images in first.images.values())
     size += sum(cloud.nbytes for cloud in first.points.values())
@@ -129,7 +139,7 @@ def announce(console: Console, paths: Sequence[Path], episodes: Sequence[SourceE
     console.print(
         f"{len(episodes)} episodes are converted to episode_*{SUFFIX}: about "
         f"{megabytes:.0f} MB before compression, with labels applied. Only state, action, reward, "
-        "stamps, images and point clouds of the default selection are written.",
+        "stamps, images and point clouds of the selection are written.",
         soft_wrap=True,
         highlight=False,
     )

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.cli.episodes_merge import announce, check_new, summary, write_sets
 from dbp_ros.cli.terminal import terminal
 from dbp_ros.data.editing.partition import parse_parts, partition
@@ -12,7 +12,7 @@ from dbp_ros.data.editing.resumed_conversion import require_parts, unfinished_fo
 from dbp_ros.data.editing.set_writing import source_episodes
 from dbp_ros.data.labels import discarded_names, read_labels
 from dbp_ros.files import shown_path
-from dbp_ros.settings.flags import check_at_least
+from dbp_ros.settings.flags import check_at_least, flags_of
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "episodes, as in test=0-9,12",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice (default: 0)")
+    add_selection(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,16 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_new(arguments.out)
     check_at_least(0, seed=arguments.seed)
-    parts = parse_parts(arguments.parts)
-    episodes = source_episodes(arguments.path)
+    parts, selection = parse_parts(arguments.parts), selection_of(arguments)
+    episodes = source_episodes(arguments.path, selection)
     names = [one.name for one in episodes]
     discarded = discarded_names(read_labels(arguments.path))
     chosen = partition(parts, names, arguments.seed, str(arguments.path), discarded)
     words = ["dbp", "episodes", "split", shown_path(arguments.path), "--out"]
     words += [shown_path(arguments.out), "--parts", *arguments.parts]
-    command = shlex.join([*words, "--seed", str(arguments.seed)])
+    command = shlex.join([*words, "--seed", str(arguments.seed), *flags_of(selection)])
     console = terminal()
-    announce(console, [arguments.path], episodes)
+    announce(console, [arguments.path], episodes, selection)
     require_parts(unfinished_folder(arguments.out), chosen)
     sets = {part: [episodes[index] for index in indices] for part, indices in chosen.items()}
     write_sets(arguments.out, sets, command, console)

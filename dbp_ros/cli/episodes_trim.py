@@ -2,10 +2,11 @@
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.cli.data_flags import PATH_HELP
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.cli.episodes_label import EPISODE_HELP, change_labels
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.editing.motion_limits import motion_limits
@@ -13,8 +14,12 @@ from dbp_ros.data.episode import require_steps
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import elapsed_s, trimmed_rows
 from dbp_ros.data.labels import EpisodeLabel
-from dbp_ros.data.survey.episode_listing import NUMBERS_ONLY
+from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError, EpisodeError
+from dbp_ros.settings.flags import flags_of
+
+# Fields of `Selection` that trimming does not read.
+SENSORS = ("images", "points", "image_size")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +44,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="print when the joints begin and stop to move, and write nothing",
     )
     parser.add_argument("--clear", action="store_true", help="read the whole episodes again")
+    add_selection(parser, without=SENSORS)
     parser.set_defaults(run=run)
 
 
@@ -53,26 +59,34 @@ def run(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in given.items() if value is not None}
     if bool(given) + arguments.suggest + arguments.clear != 1:
         raise ConfigError("give --start and --end, or --suggest, or --clear")
+    selection = replace(selection_of(arguments, without=SENSORS), images=(), points=())
     if arguments.suggest:
-        return suggest(arguments.path, arguments.episodes)
+        return suggest(arguments.path, arguments.episodes, selection)
     if arguments.clear:
         given = {"start_s": None, "end_s": None}
     else:
-        _check(arguments.path, arguments.episodes, given.get("start_s"), given.get("end_s"))
-    change_labels(arguments.path, arguments.episodes, given)
+        limits = given.get("start_s"), given.get("end_s")
+        _check(arguments.path, arguments.episodes, limits, selection)
+    change_labels(arguments.path, arguments.episodes, given, selection)
     return 0
 
 
-def _check(path: Path, given: list[str], start_s: float | None, end_s: float | None) -> None:
+def _check(
+    path: Path,
+    given: list[str],
+    limits: tuple[float | None, float | None],
+    selection: Selection,
+) -> None:
     """Check that the limits leave a step of every episode.
 
     Raises:
         ConfigError: If they are negative or not in order.
         EpisodeError: If they do not.
     """
+    start_s, end_s = limits
     # It refuses limits that are negative or not in order.
     EpisodeLabel(start_s=start_s, end_s=end_s)
-    episodes = open_recordings(path, NUMBERS_ONLY)
+    episodes = open_recordings(path, selection)
     for name in find_episodes(given, episodes.names, str(path)):
         episode = episodes.read(episodes.names.index(name))
         require_steps(name, episode)
@@ -82,9 +96,10 @@ def _check(path: Path, given: list[str], start_s: float | None, end_s: float | N
         trimmed_rows(episode, start_s, end_s)
 
 
-def suggest(path: Path, given: list[str]) -> int:
+def suggest(path: Path, given: list[str], selection: Selection) -> int:
     """Print the command that trims each episode to its motion."""
-    episodes = open_recordings(path, NUMBERS_ONLY)
+    episodes = open_recordings(path, selection)
+    flags = flags_of(replace(selection, images=None, points=None))
     for name in find_episodes(given, episodes.names, str(path)):
         episode = episodes.read(episodes.names.index(name))
         try:
@@ -93,6 +108,6 @@ def suggest(path: Path, given: list[str]) -> int:
             raise EpisodeError(f"{name}: {error}") from error
         last_s = elapsed_s(episode)[-1]
         print(f"# {name}: joints move from {start_s:.2f} to {end_s:.2f} s of {last_s:.2f} s")
-        words = ["dbp", "episodes", "trim", str(path), name]
+        words = ["dbp", "episodes", "trim", str(path), name, *flags]
         print(shlex.join([*words, "--start", f"{start_s:.2f}", "--end", f"{end_s:.2f}"]))
     return 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -319,3 +320,32 @@ def test_new_sets_replace_nothing(data: Path, capsys: pytest.CaptureFixture[str]
     assert exists in error_of(capsys, "split", data, "--out", data, "--parts", "a=1-2")
     line = error_of(capsys, "merge", data, data, "--out", data.with_name("out"))
     assert "is given twice" in line
+
+
+def test_a_set_that_needs_a_selection_can_be_listed_labelled_trimmed_and_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    for index in range(2):
+        made = following(index)
+        np.savez(folder / f"trial{index}.npz", joints=made.states, command=made.actions)
+    assert "no key 'state'" in error_of(capsys, "list", folder)
+    flags = ("--state", "joints", "--action", "command", "--step-s", STEP_S)
+    assert dbp("list", folder, *flags) == 0
+    assert f"{STEPS}" in capsys.readouterr().out
+    # No outcome is recorded.
+    assert dbp("check", folder, *flags) == 1
+    assert "WARNING  outcome of trial0.npz" in capsys.readouterr().out
+    assert dbp("show", folder, "0", "--out", tmp_path / "sheet.jpg", *flags) == 0
+    assert dbp("label", folder, "0", "--task", "pour", *flags) == 0
+    capsys.readouterr()
+    assert dbp("trim", folder, "1", "--suggest", *flags) == 0
+    [*_, suggested] = capsys.readouterr().out.splitlines()
+    assert " --state joints --action command --step-s 0.1 --start " in suggested
+    assert main(shlex.split(suggested)[1:]) == 0
+    assert dbp("split", folder, "--out", tmp_path / "parts", "--parts", "a=0", "b=1", *flags) == 0
+    assert dbp("merge", folder, "--out", tmp_path / "merged", *flags) == 0
+    merged = open_episodes(tmp_path / "merged")
+    assert merged.read(0).task == "pour"
+    np.testing.assert_array_equal(merged.read(0).states, following(0).states)

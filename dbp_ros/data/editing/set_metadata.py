@@ -8,6 +8,7 @@ from dbp_ros.data.dataset_file import read_description
 from dbp_ros.data.editing.episode_names import number_of
 from dbp_ros.data.editing.set_writing import SourceEpisode
 from dbp_ros.data.formats import open_episodes
+from dbp_ros.data.selection import DEFAULT_SELECTION
 
 # Statistics of a part, which hold for all of its episodes together.
 STATISTICS = "modes"
@@ -57,7 +58,9 @@ def _source(
         number: one.name for one, number in zip(episodes, numbers, strict=True) if one.data == path
     }
     name = path.resolve().name
-    return {"name": name, "sha256": open_episodes(path).sha256(), "episodes": chosen}
+    selection = next((one.selection for one in episodes if one.data == path), DEFAULT_SELECTION)
+    sha256 = open_episodes(path, selection).sha256()
+    return {"name": name, "sha256": sha256, "episodes": chosen}
 
 
 def _parts(

@@ -9,6 +9,7 @@ from pathlib import Path
 from dbp_ros.data.episode import SUFFIX, episode_path, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
+from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.spec import differences, spec_of
 from dbp_ros.data.uniform_episodes import require_uniform
 from dbp_ros.errors import EpisodeError
@@ -26,14 +27,16 @@ class SourceEpisode:
         data: Path of the set.
         name: Name of the episode.
         label: Its label; empty if it has none.
+        selection: What is read of the set.
     """
 
     data: Path
     name: str
     label: EpisodeLabel = NO_LABEL
+    selection: Selection = DEFAULT_SELECTION
 
 
-def source_episodes(data: Path) -> list[SourceEpisode]:
+def source_episodes(data: Path, selection: Selection = DEFAULT_SELECTION) -> list[SourceEpisode]:
     """Return the episodes of a set that are not discarded, with their labels.
 
     Raises:
@@ -41,19 +44,22 @@ def source_episodes(data: Path) -> list[SourceEpisode]:
     """
     labels = read_labels(data)
     return [
-        SourceEpisode(data, name, labels.get(name, NO_LABEL)) for name in open_episodes(data).names
+        SourceEpisode(data, name, labels.get(name, NO_LABEL), selection)
+        for name in open_episodes(data, selection).names
     ]
 
 
 def common_suffix(episodes: Sequence[SourceEpisode]) -> str:
-    """Return the suffix of the episodes if each is a file of this package, all of one kind.
+    """Return the suffix of the episodes if each is a whole file of this package, all of one kind.
 
     Returns:
         `.npz`, `.mcap`, or nothing if the episodes must be converted.
     """
     suffixes = {
         Path(one.name).suffix
-        if one.name.startswith("episode_") and (one.data / one.name).is_file()
+        if one.selection == DEFAULT_SELECTION
+        and one.name.startswith("episode_")
+        and (one.data / one.name).is_file()
         else ""
         for one in episodes
     }
@@ -61,13 +67,13 @@ def common_suffix(episodes: Sequence[SourceEpisode]) -> str:
     return suffix if suffix in FIRST_NUMBER else ""
 
 
-def require_same_spec(paths: Sequence[Path]) -> None:
+def require_same_spec(paths: Sequence[Path], selection: Selection = DEFAULT_SELECTION) -> None:
     """Require that the first episodes of all sets have the same columns, step and cameras.
 
     Raises:
         EpisodeError: If a set differs from the first, with each difference.
     """
-    specs = [(path, spec_of(open_episodes(path).read(0))) for path in paths]
+    specs = [(path, spec_of(open_episodes(path, selection).read(0))) for path in paths]
     for path, spec in specs[1:]:
         if different := differences(specs[0][1], spec):
             found = "; ".join(f"{field}: {text}" for field, text in different.items())
@@ -129,7 +135,7 @@ def convert_episodes(
         on_written()
     # Every episode is compared with the first one.
     numbers = missing if missing[:1] in ([], [0]) else [0, *missing]
-    sets = {data: open_episodes(data) for data in {one.data for one in episodes}}
+    sets = {one.data: open_episodes(one.data, one.selection) for one in episodes}
     read = (
         (f"{one.data}, {one.name}", sets[one.data].read(sets[one.data].names.index(one.name)))
         for one in (episodes[number] for number in numbers)
