@@ -1,6 +1,7 @@
 """`dbp train`: train a policy on recorded episodes."""
 
 import argparse
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from dbp_ros.learning.initial_model import (
     initial_selection,
 )
 from dbp_ros.learning.trainer import Trainer
+from dbp_ros.settings.data_mapping import DataMapping
+from dbp_ros.settings.fields import to_json
 from dbp_ros.settings.flags import (
     add_settings,
     check_resumed,
@@ -34,7 +37,7 @@ from dbp_ros.settings.flags import (
     given_settings,
     settings_from,
 )
-from dbp_ros.settings.robot_files import path_of
+from dbp_ros.settings.robot_files import path_of, read_robot
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +126,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         "episodes": data.episodes,
         "sha256": open_episodes(arguments.data, selection).sha256(),
         **({"selection": selection.to_dict()} if selection != DEFAULT_SELECTION else {}),
+        **_mapping_of(selection),
         "unused": {key: shape_text(shape) for key, shape in data.unused.items()},
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
@@ -133,6 +137,12 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     elif bundle is not None:
         trainer.start_from(model, _description(bundle, arguments.initial_model))
     return trainer
+
+
+def _mapping_of(selection: Selection) -> dict[str, Any]:
+    """Return the names, units and kinds of actions by which a robot read the data."""
+    mapping = read_robot(selection.robot).data if selection.robot else DataMapping()
+    return {} if mapping == DataMapping() else {"mapping": json.loads(to_json(mapping))}
 
 
 def _located(selection: Selection) -> Selection:

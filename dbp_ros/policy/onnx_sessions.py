@@ -90,6 +90,9 @@ def open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessio
     spec = provider_spec(provider)
     if spec.cache is not None:
         spec.cache.mkdir(parents=True, exist_ok=True)
+    if spec.memory == "cuda" and hasattr(ort, "preload_dlls"):
+        # Libraries of CUDA and cuDNN that pip has installed are found only after this.
+        ort.preload_dlls()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

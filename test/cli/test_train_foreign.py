@@ -53,6 +53,9 @@ def test_two_foreign_arms_are_mapped_to_the_joints_of_their_description(
     robot = write_description(tmp_path)
     manifest = exported(two_arms, tmp_path, "--robot", str(robot))
     joints = read_robot(str(robot)).joints
+    mapping = manifest.made_by["dataset"]["mapping"]
+    assert mapping["unit"] == read_robot(str(robot)).data.unit
+    assert mapping["joints"].keys() == read_robot(str(robot)).data.joints.keys()
     assert len(joints) == 14
     require_joints(manifest, joints)
     assert manifest.camera_names == ("front", "wrist")
