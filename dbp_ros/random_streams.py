@@ -12,6 +12,7 @@ class RandomStream(IntEnum):
     numbers, so an episode's initial latent would depend on its scene.
     """
 
+    # The numbers of `default_rng(seed)`.
     SCENE = 0
     COMMAND_NOISE = 1
     VARIATION = 2

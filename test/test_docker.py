@@ -88,10 +88,11 @@ def test_a_container_has_its_own_domain_and_may_write_models_and_recordings(
     assert {*service["volumes"]} == {
         "models:/data/models",
         "runs:/data/runs",
+        "recordings:/data/recordings",
         "robots:/data/robots",
     }
     declared = yaml.safe_load((root / "docker" / f"{name}.yaml").read_text())["volumes"]
-    assert {*declared} == {"models", "runs", "robots"}
+    assert {*declared} == {"models", "runs", "recordings", "robots"}
     assert service["ulimits"] == {"rtprio": 99, "memlock": -1}
 
 

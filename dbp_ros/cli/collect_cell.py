@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
@@ -117,7 +116,7 @@ def collect_in_cell(
     failed = sum(not (outcome.success or outcome.skipped) for outcome in outcomes)
     metadata = begin_metadata(plan, episodes, backend)
     started = time.monotonic()
-    with progress_of(console, TimeRemainingColumn()) as progress:
+    with progress_of(console) as progress:
         bar = progress.add_task(
             f"{plan.task} ({backend})", total=len(episodes), completed=len(outcomes)
         )
@@ -154,7 +153,7 @@ def rates_by_mode(
 
 
 def command_of(plan: CollectionPlan, first: int, episodes: int) -> str:
-    """Return the command line that reproduces these episodes in a clone."""
+    """Return the command line that reproduces these episodes."""
     words = ["dbp", "collect", "--task", plan.task, "--episodes", str(episodes)]
     words += ["--first", str(first)] if first else []
     words += ["--out", shown_path(plan.directory), "--modes", ",".join(plan.modes)]
@@ -185,7 +184,7 @@ def begin_metadata(plan: CollectionPlan, episodes: range, backend: str) -> dict[
         "noise_rad": plan.noise_rad,
         "randomisation": plan.randomisation,
         "policy": plan.policy,
-        "hard": plan.hard,
+        **({"hard": True} if plan.hard else {}),
         "policy_sha256": read_bundle(bundle_directory(plan.policy)).sha256 if plan.policy else "",
     }
     command = command_of(plan, episodes.start, len(episodes))

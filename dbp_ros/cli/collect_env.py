@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import TimeRemainingColumn
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.cli.terminal import progress_of
@@ -112,7 +111,7 @@ def collect_in_env(
     missing = [index for index, outcome in found.items() if outcome is None]
     failed = sum(not outcome.success for outcome in outcomes)
     new: list[EnvOutcome] = []
-    with progress_of(console, TimeRemainingColumn()) as progress:
+    with progress_of(console) as progress:
         bar = progress.add_task(plan.spec.id, total=len(episodes), completed=len(outcomes))
         for outcome in collect_missing_in_env(plan, missing, workers):
             new.append(outcome)

@@ -8,12 +8,11 @@ from itertools import groupby
 from pathlib import Path
 
 from dbp_ros.cli.command import Register
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection
-from dbp_ros.data.selection import Selection
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.data.survey.survey import IMAGE_EPISODES, Column, Key, Survey, survey
 from dbp_ros.data.survey.taken import shape_text
 from dbp_ros.robots.arm_solver import ArmSolver
-from dbp_ros.settings.flags import check_at_least, settings_from
+from dbp_ros.settings.flags import check_at_least
 
 SAMPLE = 20
 
@@ -49,7 +48,7 @@ def run_show(arguments: argparse.Namespace) -> int:
         EpisodeError: If it cannot be opened, or no episode can be read.
     """
     check_at_least(1, sample=arguments.sample)
-    selection = settings_from(Selection, arguments)
+    selection = selection_of(arguments)
     found = survey(arguments.path, selection, arguments.sample, ArmSolver)
     if arguments.json:
         print(json.dumps(asdict(found), indent=2))

@@ -8,6 +8,8 @@ from dbp_ros.data.selection import Selection
 from dbp_ros.settings.fields import from_mapping
 from dbp_ros.settings.flags import add_settings
 
+# It makes several episodes of one, so names and numbers are no longer those of the recordings.
+STRIDE = ("stride",)
 PATH_HELP = "data set: a folder or a file in any format that dbp train reads"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.checks.check_set import check_set
 from dbp_ros.data.checks.finding import EpisodeFinding
@@ -28,7 +28,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "example: dbp episodes check data/transport --robot ur5e_dual"
     parser.add_argument("path", metavar="PATH", type=Path, help=PATH_HELP)
-    add_selection(parser)
+    add_selection(parser, without=STRIDE)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the description of the robot cannot be read.
         EpisodeError: If the set cannot be opened.
     """
-    console, selection = terminal(), selection_of(arguments)
+    console, selection = terminal(), selection_of(arguments, without=STRIDE)
     episodes = open_episodes(arguments.path, selection, ArmSolver)
     with progress_of(console, disable=arguments.json or not console.is_terminal) as progress:
         bar = progress.add_task("check", total=len(episodes))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection
+from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.exports import (
@@ -18,7 +18,6 @@ from dbp_ros.data.exports import (
 )
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.lerobot.layout import INFO_PATH
-from dbp_ros.data.selection import Selection
 from dbp_ros.errors import ConfigError
 from dbp_ros.files import check_file, check_new_folder
 from dbp_ros.robots.arm_solver import ArmSolver
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check_flags(arguments)
     _check_out(arguments)
-    episodes = open_episodes(arguments.path, settings_from(Selection, arguments), ArmSolver)
+    episodes = open_episodes(arguments.path, selection_of(arguments), ArmSolver)
     console = terminal()
     with progress_of(console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("export", total=len(episodes))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, labels_path, read_labels, write_labels
@@ -30,7 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     use = parser.add_mutually_exclusive_group()
     use.add_argument("--discard", action="store_true", help="leave the episodes out")
     use.add_argument("--restore", action="store_true", help="take discarded episodes in again")
-    add_selection(parser)
+    add_selection(parser, without=STRIDE)
     parser.set_defaults(run=run)
 
 
@@ -52,7 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
         changes["discarded"] = arguments.discard
     if not changes:
         raise ConfigError("nothing to set: give --outcome, --task, --discard or --restore")
-    change_labels(arguments.path, arguments.episodes, changes, selection_of(arguments))
+    change_labels(
+        arguments.path, arguments.episodes, changes, selection_of(arguments, without=STRIDE)
+    )
     return 0
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.cli.terminal import progress_of, show_table, terminal
 from dbp_ros.data.survey.episode_listing import EpisodeEntry, EpisodeListing, list_episodes
 from dbp_ros.robots.arm_solver import ArmSolver
 
 BYTES_PER_MB = 1e6
 # Fields of `Selection` whose flags have another meaning here.
-OWN_FLAGS = ("images",)
+OWN_FLAGS = ("images", *STRIDE)
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.cli.episodes_list import BYTES_PER_MB
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.resumed_conversion import (
@@ -44,7 +44,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: dbp episodes merge data/monday data/tuesday --out data/week"
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=PATH_HELP)
     parser.add_argument("--out", type=Path, required=True, help="new folder for the episodes")
-    add_selection(parser)
+    add_selection(parser, without=STRIDE)
     parser.set_defaults(run=run)
 
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in resolved:
         if resolved.count(path) > 1:
             raise ConfigError(f"{path} is given twice: give each set once")
-    selection = selection_of(arguments)
+    selection = selection_of(arguments, without=STRIDE)
     episodes = [one for path in paths for one in source_episodes(path, selection)]
     require_same_spec(paths, selection)
     out = shown_path(arguments.out)

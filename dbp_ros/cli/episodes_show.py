@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.cli.episodes_label import EPISODE_HELP
 from dbp_ros.cli.terminal import progress_of, terminal
 from dbp_ros.data.editing.episode_names import find_episodes
@@ -37,7 +37,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help=f"file that ends in {SUFFIX} for one episode, or a folder (default: sheets in the "
         "working directory)",
     )
-    add_selection(parser)
+    add_selection(parser, without=STRIDE)
     parser.set_defaults(run=run)
 
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: If the output cannot be written, or the description of the robot is invalid.
         EpisodeError: If the set cannot be opened, or has no such episode.
     """
-    out, selection = arguments.out or Path("sheets"), selection_of(arguments)
+    out, selection = arguments.out or Path("sheets"), selection_of(arguments, without=STRIDE)
     check_out = check_file if out.suffix == SUFFIX else check_folder
     check_out(out)
     episodes = open_episodes(arguments.path, selection, ArmSolver)

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.cli.episodes_merge import announce, check_new, summary, write_sets
 from dbp_ros.cli.terminal import terminal
 from dbp_ros.data.editing.partition import parse_parts, partition
@@ -38,7 +38,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "episodes, as in test=0-9,12",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice (default: 0)")
-    add_selection(parser)
+    add_selection(parser, without=STRIDE)
     parser.set_defaults(run=run)
 
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_new(arguments.out)
     check_at_least(0, seed=arguments.seed)
-    parts, selection = parse_parts(arguments.parts), selection_of(arguments)
+    parts, selection = parse_parts(arguments.parts), selection_of(arguments, without=STRIDE)
     episodes = source_episodes(arguments.path, selection)
     names = [one.name for one in episodes]
     discarded = discarded_names(read_labels(arguments.path))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dbp_ros.cli.data_flags import PATH_HELP, add_selection, selection_of
+from dbp_ros.cli.data_flags import PATH_HELP, STRIDE, add_selection, selection_of
 from dbp_ros.cli.episodes_label import EPISODE_HELP, change_labels
 from dbp_ros.data.editing.episode_names import find_episodes
 from dbp_ros.data.editing.motion_limits import motion_limits
@@ -19,7 +19,7 @@ from dbp_ros.errors import ConfigError, EpisodeError
 from dbp_ros.settings.flags import flags_of
 
 # Fields of `Selection` that trimming does not read.
-SENSORS = ("images", "points", "image_size")
+SENSORS = ("images", "points", "image_size", *STRIDE)
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -237,6 +237,9 @@ def _check_origin(
     origin = {} if source is None else dict(source.metadata)
     # A run may begin with the policy of another one.
     origin.pop("finetuned", None)
+    if "initial_model" not in metadata:
+        # A run of an earlier version.
+        origin.pop("initial_model", None)
     if source is not None and origin != metadata:
         raise TrainingError(
             f"the run in {arguments.out} began with another policy: leave --run and "

@@ -13,7 +13,7 @@ from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.data.selection import Selection
 from dbp_ros.errors import BundleError
-from dbp_ros.files import check_new_folder
+from dbp_ros.files import check_new_folder, shown_path
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
 from dbp_ros.policy.model import Model
@@ -75,13 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def command(arguments: argparse.Namespace) -> str:
-    """Return the command line that reproduces the bundle in a clone."""
+    """Return the command line that reproduces the bundle."""
     words = ["dbp", "quantize", "--model", arguments.model, "--precision", arguments.precision]
-    words += ["--out", f"models/{arguments.out.name}"]
+    words += ["--out", shown_path(arguments.out)]
     if arguments.name:
         words += ["--name", arguments.name]
     if arguments.data:
-        words += ["--data", f"data/{arguments.data.resolve().name}", "--cases", arguments.cases]
+        words += ["--data", shown_path(arguments.data), "--cases", arguments.cases]
     return shlex.join(map(str, words))
 
 

@@ -13,7 +13,7 @@ from rich.progress import TimeRemainingColumn
 from dbp_ros.bundle.bundle import Bundle, bundle_directory, read_bundle
 from dbp_ros.cli.data_flags import add_selection
 from dbp_ros.cli.terminal import progress_of, terminal, text_column
-from dbp_ros.data.formats import describe_choices, open_episodes
+from dbp_ros.data.formats import describe_choices, format_of, open_episodes
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.data.survey.taken import Taken, cameras_not_of_robot, shape_text
 from dbp_ros.errors import TrainingError
@@ -28,7 +28,6 @@ from dbp_ros.learning.initial_model import (
     initial_selection,
 )
 from dbp_ros.learning.trainer import Trainer
-from dbp_ros.settings.data_mapping import DataMapping
 from dbp_ros.settings.fields import to_json
 from dbp_ros.settings.flags import (
     add_settings,
@@ -119,14 +118,15 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         model, given = checkpoint_of(bundle), given_settings(arguments)
         config = initial_config(model, config, given)
         selection = initial_selection(model, arguments.data, selection, given)
-    config.require_effect()
+    given_only = checkpoint is not None or bundle is not None
+    config.require_effect(given_settings(arguments) if given_only else None)
     data = load_demonstrations(arguments.data, selection)
     origin = {
         "name": arguments.data.resolve().name,
         "episodes": data.episodes,
         "sha256": open_episodes(arguments.data, selection).sha256(),
         **({"selection": selection.to_dict()} if selection != DEFAULT_SELECTION else {}),
-        **_mapping_of(selection),
+        **_mapping_of(arguments.data, selection, checkpoint),
         "unused": {key: shape_text(shape) for key, shape in data.unused.items()},
     }
     trainer = Trainer(config, data, arguments.out, origin=origin)
@@ -139,10 +139,16 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     return trainer
 
 
-def _mapping_of(selection: Selection) -> dict[str, Any]:
-    """Return the names, units and kinds of actions by which a robot read the data."""
-    mapping = read_robot(selection.robot).data if selection.robot else DataMapping()
-    return {} if mapping == DataMapping() else {"mapping": json.loads(to_json(mapping))}
+def _mapping_of(data: Path, selection: Selection, resumed: Checkpoint | None) -> dict[str, Any]:
+    """Return the names, units and kinds of actions by which a robot reads the data.
+
+    Nothing if the data have those of the robot, and for a resumed run of an earlier version.
+    """
+    if not (selection.robot and format_of(data).has_own_names):
+        return {}
+    if resumed is not None and "mapping" not in resumed.metadata["dataset"]:
+        return {}
+    return {"mapping": json.loads(to_json(read_robot(selection.robot).data))}
 
 
 def _located(selection: Selection) -> Selection:

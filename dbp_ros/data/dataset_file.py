@@ -94,12 +94,12 @@ def _joined(part: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 def _require_same_settings(
     known: dict[str, Any], part: dict[str, Any], names: Sequence[str], path: Path
 ) -> None:
-    different = [name for name in names if known.get(name) != part[name]]
+    different = [name for name in names if known.get(name) != part.get(name)]
     if different:
         end = known["first"] + known["episodes"]
         raise ConfigError(
             f"{path}: episodes {known['first']} to {end - 1} were recorded with "
             f"{', '.join(f'{name} {known.get(name)!r}' for name in different)}, this command has "
-            f"{', '.join(repr(part[name]) for name in different)}: use another --out, or "
+            f"{', '.join(repr(part.get(name)) for name in different)}: use another --out, or "
             f"--first {end} to add episodes"
         )

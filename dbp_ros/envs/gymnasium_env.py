@@ -80,7 +80,7 @@ class GymnasiumEnv(Env):
         """
         ratio = view.step_s / spec.step_s
         if abs(ratio - round(ratio)) < STEP_TOLERANCE * ratio:
-            self._repeats = max(1, round(ratio))
+            self._repeats = round(ratio)
             self.step_s = self._repeats * spec.step_s
             spec = replace(spec, step_s=self.step_s)
         require_view(self._id, spec, view, exact=not self._named)

@@ -1,6 +1,6 @@
 """Settings of imitation learning."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -147,8 +147,11 @@ class TrainConfig(Settings):
                 f"gradient_accumulation_steps = {self.gradient_accumulation_steps}"
             )
 
-    def require_effect(self) -> None:
+    def require_effect(self, names: Collection[str] | None = None) -> None:
         """Check that no setting is without effect, as in a comparison with shared settings.
+
+        Args:
+            names: Settings to check, such as those of a command line; None for all.
 
         Raises:
             ConfigError: If the method does not use a setting, or needs more inference steps or
@@ -158,7 +161,7 @@ class TrainConfig(Settings):
             raise ConfigError(
                 "num_inference_steps = 1: ddim removes the noise in several steps: give 10 to 100"
             )
-        if self.method == "sinkhorn" and not self.neighbours:
+        if self.method == "sinkhorn" and not self.neighbours and names is None:
             raise ConfigError(
                 "neighbours = 0: sinkhorn then learns the mean of the demonstrations: give some, "
                 "such as 16, or use joint_sinkhorn"
@@ -166,6 +169,8 @@ class TrainConfig(Settings):
         default = TrainConfig()
         for name, methods in USED_BY.items():
             value = getattr(self, name)
+            if names is not None and name not in names:
+                continue
             if value != getattr(default, name) and self.method not in methods:
                 raise ConfigError(
                     f"{name} = {value} has no effect on {self.method}, only on "

@@ -29,8 +29,8 @@ RANGES = {"MIN_MAX": ("min", "max"), "QUANTILES": ("q01", "q99"), "QUANTILE10": 
 class Affine(nn.Module):
     """Normalisation of a tensor: `factor * (x - centre) + offset`.
 
-    The centre is subtracted first: a constant column has a factor of 1e8, beside which the offset
-    would be lost in single precision.
+    The centre is subtracted first: a constant column has a factor of 1e8, and its product with the
+    centre would exceed the precision of the offset.
     """
 
     centre: Tensor

@@ -21,7 +21,6 @@ class ControlTab:
         gui, actions = page.server.gui, page.actions
         self._page = page
         self._speed_value = 1.0
-        self._reported_speed = 1.0
         self._moved, self._settled_s = False, 0.0
         actions.add_button(
             "Enable", "enable", hint="The guard commands the arms", key="shift+E", color="green"
@@ -68,8 +67,7 @@ class ControlTab:
         reported = snapshot.number("guard", "speed_scaling")
         if now_s < self._settled_s or not math.isfinite(reported):
             return
-        if reported != self._reported_speed:
-            self._reported_speed = reported
+        if reported != self._speed_value:
             self._speed.value = self._speed_value = reported
 
     async def _set_speed(self, event: Any) -> None:

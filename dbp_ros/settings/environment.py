@@ -32,7 +32,7 @@ class EnvConfig(Settings):
     )
     max_episode_steps: int | None = setting(
         None,
-        "time limit of an episode in control steps; that of the environment if not given",
+        "time limit of an episode in steps of the environment; its own limit if not given",
         ge=1,
     )
 

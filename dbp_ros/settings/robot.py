@@ -209,10 +209,10 @@ class RobotDescription(Settings):
 
     def _data_columns(self, index: int) -> list[str]:
         """Return the columns of the state (0) or the action (1), once for fingers that share it."""
-        groups = [(*((joint,) for joint in a.joints), a.gripper_joints) for a in self.arms.values()]
         columns: list[str] = []
-        for group in (group for arm in groups for group in arm):
-            columns += dict.fromkeys(self.data.columns(joint)[index] for joint in group)
+        for arm in self.arms.values():
+            for joints in (*((joint,) for joint in arm.joints), arm.gripper_joints):
+                columns += dict.fromkeys(self.data.columns(joint)[index] for joint in joints)
         return columns
 
     def _all_controllers(self) -> list[str]:

@@ -33,6 +33,7 @@ def test_an_invalid_setting_is_one_line_without_a_traceback(
 def test_a_verb_without_its_library_names_what_to_install() -> None:
     script = (
         "import sys; sys.modules['torch'] = None\n"
+        "import dbp_ros.extras; dbp_ros.extras.has_system_ros = lambda: False\n"
         "from dbp_ros.cli.main import main; sys.exit(main(['train', '--help']))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -337,7 +337,7 @@ def test_a_set_that_needs_a_selection_can_be_listed_labelled_trimmed_and_split(
     # No outcome is recorded.
     assert dbp("check", folder, *flags) == 1
     assert "WARNING  outcome of trial0.npz" in capsys.readouterr().out
-    assert dbp("show", folder, "0", "--out", tmp_path / "sheet.jpg", *flags) == 0
+    assert dbp("show", folder, "0", "--out", tmp_path / "sheet.png", *flags) == 0
     assert dbp("label", folder, "0", "--task", "pour", *flags) == 0
     capsys.readouterr()
     assert dbp("trim", folder, "1", "--suggest", *flags) == 0

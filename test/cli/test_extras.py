@@ -23,6 +23,8 @@ from dbp_ros.extras import EXTRAS, SEPARATE, install_hint, is_missing, missing
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKED = """
 import sys
+import dbp_ros.extras
+dbp_ros.extras.has_system_ros = lambda: False
 for name in filter(None, sys.argv.pop().split(",")):
     sys.modules[name] = None
 command = sys.argv.pop(1)

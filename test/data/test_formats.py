@@ -186,7 +186,11 @@ def opened_after(statement, path):
 
 def test_a_missing_library_is_an_error_with_the_fix(robomimic_file):
     # A new process, in which the library cannot be imported.
-    done = opened_after("sys.modules['h5py'] = None", robomimic_file)
+    done = opened_after(
+        "sys.modules['h5py'] = None\n"
+        "import dbp_ros.extras; dbp_ros.extras.has_system_ros = lambda: False",
+        robomimic_file,
+    )
     assert done.stdout.strip() == (
         "reading HDF5 (robomimic, LIBERO, ALOHA) needs h5py; from the clone: pip install '.[data]'"
     )

@@ -73,7 +73,7 @@ def test_workers_print_nothing_on_ctrl_c(tmp_path: Path, started: bool) -> None:
         parent = subprocess.Popen(command, stderr=errors, start_new_session=True)
         wait_until(lambda: workers_of(parent.pid), "a worker to begin")
         workers = workers_of(parent.pid)
-        time.sleep(2.0 if started else 0.0)
+        time.sleep(2.0 if started else 0.3)
         os.killpg(parent.pid, signal.SIGINT)
         parent.wait(60)
     wait_until(lambda: not any(map(is_alive, workers)), "the workers to die")

@@ -8,7 +8,7 @@ from dbp_ros.sim.control_loop import CONTROL_HZ, ControlLoop, demonstrate
 from dbp_ros.sim.expert import Expert
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.sim.tasks import lift
-from dbp_ros.sim.tasks.task import opening, yaw_of
+from dbp_ros.sim.tasks.task import aligned_yaw, opening
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,11 @@ def test_the_expert_lifts_a_cube_that_fingers_hold_by_two_edges(simulation, monk
     loop = ControlLoop(simulation)
     loop.reset(2)
     expert = Expert(simulation, "right")
+    box, tool = (simulation.data.body("cube"), simulation.data.site("right_tcp"))
+    matrices = (one.xmat.reshape(3, 3) for one in (box, tool))
+    wrong_yaw = aligned_yaw(*matrices) + np.pi / 4
     with monkeypatch.context() as patch:
-        patch.setattr(lift, "yaw_of", lambda rotation: yaw_of(rotation) + np.pi / 4)
+        patch.setattr(lift, "aligned_yaw", lambda box, tool: wrong_yaw)
         for _ in range(2 * CONTROL_HZ):
             loop.step(expert.command())
     assert not simulation.success

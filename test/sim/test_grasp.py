@@ -15,7 +15,7 @@ from dbp_ros.sim.tasks.grasp import (
     grasp,
     release,
 )
-from dbp_ros.sim.tasks.task import pointing_down
+from dbp_ros.sim.tasks.task import aligned_yaw, pointing_down
 
 OBJECT = np.array((0.1, 0.0, 0.02))
 
@@ -103,3 +103,12 @@ def test_open_fingers_withdraw_and_closed_ones_open_first(simulation):
 def test_the_angle_between_two_orientations(angle):
     turned = angle_between(pointing_down(0.3), pointing_down(0.3 + angle))
     assert turned == pytest.approx(angle, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("box_yaw", "tool_yaw", "expected"),
+    [(0.3, 0.0, 0.3), (0.3, 1.2, 0.3 + np.pi / 2), (-0.3, -3.0, -0.3 - np.pi)],
+)
+def test_a_tool_turns_to_the_nearest_sides_of_a_box(box_yaw, tool_yaw, expected):
+    box = pointing_down(box_yaw) @ pointing_down(0.0).T
+    assert aligned_yaw(box, pointing_down(tool_yaw)) == pytest.approx(expected)

@@ -19,8 +19,8 @@ MOVING = {RADIANS: 0.1, METRES: 0.01}
 MOVING_SHARE = 0.1
 # Correlation with the action, at the best lag, below which a joint does not follow.
 MIN_CORRELATION = 0.5
-# An action is a change of the state if its distance from that is below this share of its distance
-# from the state, by the medians.
+# An action is a change of the state if its mean distance from that is below this share of its mean
+# distance from the state.
 CHANGE_SHARE = 0.25
 
 
@@ -63,7 +63,7 @@ def changes_as_actions(
     episode: Indices,
     units: ColumnUnits = BY_NAME,
 ) -> list[str]:
-    """Return the arm joints whose actions are the changes of their state and not positions.
+    """Return the moving arm joints whose actions are the changes of their state, not positions.
 
     Columns of grippers are left out: a target beyond an object looks the same.
 
@@ -82,8 +82,9 @@ def changes_as_actions(
             continue
         state, action = states[:, names[0].index(joint)], actions[:-1, column][same]
         change, position = np.diff(state)[same], state[:-1][same]
-        from_change = np.median(np.abs(action - change))
-        if np.ptp(action) and from_change < CHANGE_SHARE * np.median(np.abs(action - position)):
+        from_change = np.abs(action - change).mean()
+        from_position = np.abs(action - position).mean()
+        if np.ptp(state) > MOVING[RADIANS] and from_change < CHANGE_SHARE * from_position:
             found.append(joint)
     return found
 

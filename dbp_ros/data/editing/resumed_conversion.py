@@ -81,7 +81,7 @@ def finish_conversion(folder: Path, out: Path, names: Collection[str] = ("",)) -
 def _source(episode: SourceEpisode, state: str) -> dict[str, Any]:
     label = {key: value for key, value in episode.label.to_dict().items() if value is not None}
     where = {"data": str(episode.data.resolve()), "files": state, "name": episode.name}
-    return {**where, "label": label}
+    return {**where, "label": label, "selection": episode.selection.to_dict()}
 
 
 def _state_of_files(data: Path) -> str:

@@ -33,7 +33,10 @@ def combined_metadata(
     shared = {
         key: value
         for key, value in contents[paths[0]].items()
-        if key not in own and all(content.get(key) == value for content in contents.values())
+        if key not in own
+        and all(content.get(key) == value for content in contents.values())
+        # A selection changes cameras, their size and the rate.
+        and all(one.selection == DEFAULT_SELECTION for one in episodes)
     }
     tasks = dict.fromkeys(str(c["task"]) for c in contents.values() if "task" in c)
     lines = dict.fromkeys(line for c in contents.values() for line in c.get("command_lines", []))
@@ -58,7 +61,7 @@ def _source(
         number: one.name for one, number in zip(episodes, numbers, strict=True) if one.data == path
     }
     name = path.resolve().name
-    selection = next((one.selection for one in episodes if one.data == path), DEFAULT_SELECTION)
+    selection = next(one.selection for one in episodes if one.data == path)
     sha256 = open_episodes(path, selection).sha256()
     return {"name": name, "sha256": sha256, "episodes": chosen}
 

@@ -135,7 +135,8 @@ def convert_episodes(
         on_written()
     # Every episode is compared with the first one.
     numbers = missing if missing[:1] in ([], [0]) else [0, *missing]
-    sets = {one.data: open_episodes(one.data, one.selection) for one in episodes}
+    selections = {one.data: one.selection for one in episodes}
+    sets = {data: open_episodes(data, selection) for data, selection in selections.items()}
     read = (
         (f"{one.data}, {one.name}", sets[one.data].read(sets[one.data].names.index(one.name)))
         for one in (episodes[number] for number in numbers)

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from dbp_ros.sim.tasks.grasp import CLOSED_M, CRUISE_M_S, Grip, grasp, is_grasping
-from dbp_ros.sim.tasks.task import Waypoint, place, pointing_down, yaw_of
+from dbp_ros.sim.tasks.task import Waypoint, aligned_yaw, place, pointing_down
 from dbp_ros.sim.tasks.task_object import TaskObject
 
 CUBE_M = 0.04
@@ -60,7 +60,8 @@ class Lift:
     ) -> Mapping[str, Waypoint]:
         """Return a waypoint to grasp the cube, or to lift it."""
         cube = data.body("cube")
-        rotation = pointing_down(yaw_of(cube.xmat.reshape(3, 3)))
+        box, tool = (d.xmat.reshape(3, 3) for d in (cube, data.site(f"{mode}_tcp")))
+        rotation = pointing_down(aligned_yaw(box, tool))
         grip = Grip(cube.xpos, rotation, CUBE_M)
         if is_grasping(model, data, mode, grip):
             above = np.array((cube.xpos[0], cube.xpos[1], TARGET_HEIGHT_M))

@@ -85,10 +85,19 @@ def pointing_down(yaw_rad: float) -> Array:
     return np.asarray(rotation @ DOWN)
 
 
-def yaw_of(rotation: Array) -> float:
-    """Return the yaw of a box in [rad], nearest to zero by its fourfold symmetry."""
-    yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
-    return float((yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+def aligned_yaw(box: Array, tool: Array) -> float:
+    """Return the yaw of `pointing_down` that aligns a tool with a box, nearest to its present yaw.
+
+    A box has four such yaws. The one nearest to zero is ambiguous in the images of a wrist camera:
+    beyond 45 degrees between tool and box, the sides look as if turned to the other side.
+
+    Args:
+        box: Orientation of the box in the world. Shape (3, 3).
+        tool: Orientation of the tool in the world. Shape (3, 3).
+    """
+    turned = tool @ DOWN.T
+    yaw, tool_yaw = (float(np.arctan2(r[1, 0], r[0, 0])) for r in (box, turned))
+    return yaw - np.pi / 2 * round((yaw - tool_yaw) / (np.pi / 2))
 
 
 def place(
