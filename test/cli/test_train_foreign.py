@@ -205,4 +205,11 @@ def test_actions_that_are_changes_of_positions_are_refused(tmp_path):
     with pytest.raises(TrainingError, match="of left_elbow_joint, left_idle_joint are changes of"):
         load_demonstrations(recorded("delta"))
     load_demonstrations(recorded("absolute"))
+    # A joint that rests at zero most of the time, with an offset of its sensor.
+    resting = np.zeros((20, 3))
+    resting[15:, 0] = np.linspace(0.1, 0.4, 5)
+    measured = (resting + np.array([0.03, 0.0, 0.0])).astype(np.float32)
+    idle = episode(0, steps=20, states=measured, actions=resting.astype(np.float32))
+    write_episode(episode_path(tmp_path / "resting", 0), idle)
+    load_demonstrations(tmp_path / "resting")
     load_demonstrations(tmp_path / "delta", Selection(units="as_recorded"))

@@ -63,9 +63,10 @@ def changes_as_actions(
     episode: Indices,
     units: ColumnUnits = BY_NAME,
 ) -> list[str]:
-    """Return the moving arm joints whose actions are the changes of their state, not positions.
+    """Return the arm joints whose actions are the changes of their state, not positions.
 
-    Columns of grippers are left out: a target beyond an object looks the same.
+    They are in more than half of the episodes in which the joint moves, so that one damaged episode
+    does not count. Columns of grippers are left out: a target beyond an object looks the same.
 
     Args:
         states: Shape (rows, states).
@@ -74,19 +75,24 @@ def changes_as_actions(
         episode: Number of the episode of each row. Shape (rows,).
         units: Units of the columns.
     """
-    same = episode[1:] == episode[:-1]
+    starts = np.flatnonzero(np.diff(episode)) + 1
+    parts = [rows for rows in np.split(np.arange(len(episode)), starts) if len(rows) > MIN_ROWS]
     found = []
     for column, joint in enumerate(names[1]):
-        is_arm = units.of(joint) == RADIANS and not units.is_gripper(joint)
-        if not is_arm or joint not in names[0] or same.sum() < MIN_ROWS:
+        if units.of(joint) != RADIANS or units.is_gripper(joint) or joint not in names[0]:
             continue
-        state, action = states[:, names[0].index(joint)], actions[:-1, column][same]
-        change, position = np.diff(state)[same], state[:-1][same]
-        from_change = np.abs(action - change).mean()
-        from_position = np.abs(action - position).mean()
-        if np.ptp(state) > MOVING[RADIANS] and from_change < CHANGE_SHARE * from_position:
+        state, action = states[:, names[0].index(joint)], actions[:, column]
+        moving = [rows for rows in parts if np.ptp(state[rows]) > MOVING[RADIANS]]
+        changes = sum(_is_change(action[rows], state[rows]) for rows in moving)
+        if changes > len(moving) / 2:
             found.append(joint)
     return found
+
+
+def _is_change(action: Floats, state: Floats) -> bool:
+    """Return whether an action is closer to the change of a state than to the state."""
+    from_change = np.abs(action[:-1] - np.diff(state)).mean()
+    return bool(from_change < CHANGE_SHARE * np.abs(action - state).mean())
 
 
 def moving_joints(episode: Episode, units: ColumnUnits) -> list[str]:
