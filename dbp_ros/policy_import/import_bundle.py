@@ -194,10 +194,11 @@ def decision_rate_hz(mapping: PolicyMapping) -> float:
     rate_hz = 1 / (mapping.n_action_steps * mapping.step_s)
     if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
         most = int(1 / (SLOWEST_HZ * mapping.step_s))
-        cure = f"execute at most {most} points" if most else "correct step_s"
+        is_slow = rate_hz < SLOWEST_HZ and most > 0
+        cure = f"execute at most {most} points" if is_slow else "correct step_s"
         raise ConfigError(
             f"n_action_steps {mapping.n_action_steps} of step_s {mapping.step_s:g} are "
             f"{rate_hz:.3g} decisions per second, expected from {SLOWEST_HZ:g} to {FASTEST_HZ:g}: "
-            f"{'correct step_s' if rate_hz > FASTEST_HZ else cure}"
+            f"{cure}"
         )
     return float(f"{rate_hz:.6g}")

@@ -9,7 +9,7 @@ from dbp_ros.data.editing.motion_limits import motion_limits
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.formats import open_recordings
 from dbp_ros.data.labelled_episodes import elapsed_s, trimmed_rows
-from dbp_ros.data.survey.episode_listing import NUMBERS_ONLY
+from dbp_ros.data.selection import Selection
 from dbp_ros.types import Array, Image, seconds_to_ns
 
 MAX_IMAGE_WIDTH = 240
@@ -32,7 +32,7 @@ class OpenedEpisode:
             EpisodeError: If the recording is damaged or incomplete.
         """
         self._frames = BagFrames(path)
-        self._episode: Episode = open_recordings(path, NUMBERS_ONLY).read(0)
+        self._episode: Episode = open_recordings(path, Selection(images=(), points=())).read(0)
         self._times_s = elapsed_s(self._episode)
         self._images: dict[tuple[str, int], Image] = {}
         self.joints, self.cameras = self._episode.state_names, self._frames.cameras

@@ -14,8 +14,6 @@ from dbp_ros.data.pose_actions import KinematicsOf
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
 from dbp_ros.errors import EpisodeError
 
-NUMBERS_ONLY = Selection(images=(), points=())
-
 
 @dataclass(frozen=True)
 class EpisodeEntry:
