@@ -9,7 +9,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from dbp_ros.runtime.core_leases import LEASES, CoreLeases
 from dbp_ros.runtime.cpu_affinity import POLICY_CORES, Role, cores_for, cores_for_stacks
@@ -21,6 +23,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Larger than an image; the largest threshold that glibc allows.
 KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
+# Names of the threads in which Fast DDS sends samples again, and to readers that come later.
+RETRYING_THREADS = "dds.asyn"
 # Number of cores leased for a role.
 LEASED_CORES = {Role.GUARD: 1, Role.POLICY: POLICY_CORES}
 
@@ -55,7 +59,7 @@ def request_realtime(config: RealtimeConfig, role: Role | None = None) -> list[s
     elif role:
         outcomes.append(apply_cpu_affinity(role))
     if config.realtime_priority:
-        outcomes.append(set_priority(config.realtime_priority, *running_threads()))
+        outcomes.append(schedule_process(config.realtime_priority))
     if config.lock_memory:
         outcomes.append(_try("locked memory", _lock_memory))
     return outcomes
@@ -91,12 +95,35 @@ def apply_cpu_affinity(
     return outcome
 
 
+def schedule_process(priority: int) -> str:
+    """Schedule all threads of this process with SCHED_FIFO; return the outcome.
+
+    The asynchronous senders of Fast DDS get the next lower priority. While another thread has the
+    mutex of a writer they retry without a pause (`FlowControllerImpl::run`): with the same priority
+    and no other core that thread could not run, and the process would stand still.
+    """
+    lower_retrying_threads(priority)
+    return set_priority(priority, *(running_threads() - _retrying_threads()))
+
+
+def lower_retrying_threads(priority: int) -> None:
+    """Schedule the asynchronous senders of Fast DDS below a priority; see `schedule_process`."""
+    if threads := _retrying_threads():
+        set_priority(priority - 1, *threads)
+
+
 def set_priority(priority: int, *threads: int) -> str:
-    """Schedule threads, by default the calling one, with SCHED_FIFO; return the outcome."""
+    """Schedule threads with SCHED_FIFO; return the outcome.
+
+    Args:
+        priority: Priority; 0 for ordinary scheduling.
+        threads: Ids of the threads; none for the calling one.
+    """
+    policy = os.SCHED_FIFO if priority else os.SCHED_OTHER
 
     def schedule() -> None:
         for thread in threads or (0,):
-            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))
 
     return _try(f"SCHED_FIFO {priority}", schedule)
 
@@ -111,6 +138,18 @@ def set_niceness(niceness: int) -> str:
 def running_threads() -> set[int]:
     """Return the ids of all threads of this process, including those of libraries."""
     return {int(name) for name in os.listdir("/proc/self/task")}
+
+
+def _retrying_threads() -> set[int]:
+    """Return the ids of the threads with the name `RETRYING_THREADS`."""
+    found = set()
+    for thread in running_threads():
+        # The thread may have ended.
+        with suppress(OSError):
+            name = Path(f"/proc/self/task/{thread}/comm").read_text(encoding="utf-8")
+            if name.startswith(RETRYING_THREADS):
+                found.add(thread)
+    return found
 
 
 def running_cores() -> tuple[int, ...]:

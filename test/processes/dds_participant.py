@@ -1,5 +1,6 @@
 """A separate DDS participant in this process, in place of another process."""
 
+import os
 import threading
 import time
 
@@ -7,6 +8,8 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
+
+from dbp_ros.runtime.realtime import lower_retrying_threads
 
 SPIN_SLICE_S = 0.01
 
@@ -28,7 +31,9 @@ class Participant:
         self._thread.start()
 
     def add(self, node: Node) -> None:
-        """Add a node to the executor."""
+        """Add a node to the executor; the first node starts the threads of the middleware."""
+        if os.sched_getscheduler(0) == os.SCHED_FIFO:
+            lower_retrying_threads(os.sched_getparam(0).sched_priority)
         self._executor.add_node(node)
 
     def destroy(self, *nodes: Node) -> None:

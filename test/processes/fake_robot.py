@@ -26,7 +26,7 @@ from dbp_ros.nodes.conversions import image_message
 from dbp_ros.nodes.qos import LATCHED, SENSOR
 from dbp_ros.nodes.steady_clock import ns_to_stamp
 from dbp_ros.runtime.rate_loop import RateThread
-from dbp_ros.runtime.realtime import running_threads
+from dbp_ros.runtime.realtime import running_threads, schedule_process
 from dbp_ros.settings.controllers import ControllersConfig
 from dbp_ros.settings.guard import GuardConfig
 
@@ -207,9 +207,7 @@ def driving_in_real_time() -> Iterator[None]:
     gc.freeze()
     gc.disable()
     threads = running_threads()
-    with suppress(PermissionError):
-        for thread in threads:
-            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(DRIVER_PRIORITY))
+    schedule_process(DRIVER_PRIORITY)
     try:
         yield
     finally:

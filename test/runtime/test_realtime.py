@@ -135,3 +135,29 @@ def test_requested_cores_replace_those_of_the_role():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("cores (4000,): not granted (")
+
+
+def test_the_asynchronous_sender_of_the_middleware_yields_to_every_other_thread(domain: int):
+    """It retries without a pause while another thread has the mutex that it waits for."""
+    code = (
+        "import os, rclpy\n"
+        "from pathlib import Path\n"
+        "from dbp_ros.runtime.realtime import schedule_process\n"
+        "rclpy.init()\n"
+        "node = rclpy.create_node('publisher')\n"
+        "print(schedule_process(10))\n"
+        "for task in Path('/proc/self/task').iterdir():\n"
+        "    priority = os.sched_getparam(int(task.name)).sched_priority\n"
+        "    print((task / 'comm').read_text().strip(), priority)\n"
+        "node.destroy_node()\n"
+        "rclpy.shutdown()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    outcome, *threads = done.stdout.splitlines()
+    priorities: dict[bool, set[int]] = {False: set(), True: set()}
+    for thread in threads:
+        name, _, priority = thread.rpartition(" ")
+        priorities[name.startswith("dds.asyn")].add(int(priority))
+    assert priorities[True], f"Fast DDS names its asynchronous senders differently: {threads}"
+    if "not granted" not in outcome:
+        assert priorities == {False: {10}, True: {9}}
