@@ -114,6 +114,7 @@ class ModelSlot:
         self.failure: tuple[LoadedPolicy, str] | None = None
         self.last_number = number
         self._lock = threading.Lock()
+        self._closed = False
         self._state = SlotState(LoadedPolicy(runner, self._on_encoded))
         self._state.active.number = number
 
@@ -168,7 +169,11 @@ class ModelSlot:
             self._state.active.runner.create_candidate(model), self._on_encoded
         )
         with self._lock:
-            self._state = replace(self._state, candidate=candidate)
+            if not self._closed:
+                self._state = replace(self._state, candidate=candidate)
+                return candidate
+        # The slot was closed while the model was loaded.
+        candidate.encoder.stop()
         return candidate
 
     def drop_candidate(self) -> None:
@@ -232,9 +237,12 @@ class ModelSlot:
         return failure
 
     def close(self) -> None:
-        """Stop all encoders."""
+        """Stop all encoders, also those of a candidate that is still being loaded."""
         self.unload_failed()
-        for policy in (self._state.active, self._state.previous, self._state.candidate):
+        with self._lock:
+            self._closed = True
+            state = self._state
+        for policy in (state.active, state.previous, state.candidate):
             if policy is not None:
                 policy.encoder.stop()
 

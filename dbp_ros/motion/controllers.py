@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-ACTIVE, INACTIVE = "active", "inactive"
+ACTIVE, INACTIVE, ACTIVATING = "active", "inactive", "activating"
 POSITION = "position"
 # A periodic report within this time of a transition may be older than the transition.
 REPORT_LAG_NS = 1_500_000_000
@@ -10,7 +10,7 @@ REPORT_LAG_NS = 1_500_000_000
 REPORT_WAIT_NS = 2_500_000_000
 # State after each transition state.
 STATE_AFTER = {
-    "activating": INACTIVE,
+    ACTIVATING: INACTIVE,
     "deactivating": INACTIVE,
     "configuring": "unconfigured",
     "cleaningup": "unconfigured",
@@ -51,6 +51,7 @@ class ControllerState:
         self._loaded_ns = -REPORT_WAIT_NS
         self._endpoints: frozenset[bytes] = frozenset()
         self._subscribers = 0
+        self._named = False
         self._reported_joints: tuple[str, ...] | None = None
         self._interface = ""
         self._service_available = False
@@ -80,6 +81,10 @@ class ControllerState:
             now_ns: Time of the query.
         """
         new, had = endpoints - self._endpoints, self._endpoints
+        # Beyond a controller of that name, other subscriptions only listen, such as a plot.
+        self._named = bool(endpoints) or (self._named and subscribers > 0)
+        if self._named and not endpoints:
+            subscribers = 0
         vanished = self._subscribers > 0 and subscribers == 0
         self._endpoints, self._subscribers = endpoints, subscribers
         if new or vanished:
@@ -87,7 +92,7 @@ class ControllerState:
             self._reported_joints, self._label, self._interface = None, "", ""
             self._loaded_ns = now_ns
         if vanished:
-            return f"{self.name} is no longer loaded: nothing subscribes to {self.topic}"
+            return f"{self.name} is no longer loaded: it does not subscribe to {self.topic}"
         if new and had:
             return f"{self.name} was restarted"
         return f"{self.name} was loaded" if new else ""
@@ -115,7 +120,7 @@ class ControllerState:
     def problem(self, now_ns: int) -> str:
         """Return why control cannot be enabled with this controller; empty if it can be."""
         if not self._subscribers:
-            return f"{self.name} is not loaded, nothing subscribes to {self.topic}: load it"
+            return f"{self.name} is not loaded, it does not subscribe to {self.topic}: load it"
         if self._label and self._label != ACTIVE:
             return f"{self.name} is {self._label}: activate it"
         # A node without parameters is a driver, but they may be discovered after its subscription.
@@ -128,11 +133,13 @@ class ControllerState:
             return f"{self.name} was found just now, and may be inactive: try again in a moment"
         return ""
 
-    def _set_label(self, label: str) -> str:
-        label = STATE_AFTER.get(label, label)
+    def _set_label(self, reported: str) -> str:
+        label = STATE_AFTER.get(reported, reported)
         before, self._label = self._label, label
         if label in (ACTIVE, before):
             return ""
+        if reported == ACTIVATING:
+            return f"{self.name} was inactive until now, and is being activated"
         return f"{self.name} {END_PHRASES.get(label, f'is {label}')}"
 
     def _mismatch(self) -> str:

@@ -27,6 +27,8 @@ SLIP_SHARE = 0.3
 MAX_REANCHORINGS = 2
 # An arm that follows has come to rest at the latest this time after its command.
 FAR_S = 1.5 * SETTLE_S
+# A joint that follows a moving command has moved within this time, one that is lost has not.
+STANDS_S = 0.03
 # An arm that is far from its command and has been still for less than this is moved by hand.
 MOVED_S = 0.5 * SETTLE_S
 
@@ -74,8 +76,9 @@ class FollowingMonitor:
     def not_following(self, error: Array) -> Flags:
         """Return the joints that do not follow: none unless an error exceeds its limit.
 
-        They include joints of the same controller that are away from their commands. All arms may
-        have stopped, so all commands are verified at the next rest.
+        They include joints of the same controller that stand away from their commands; those that
+        follow at a distance are not among them. All arms may have stopped, so all commands are
+        verified at the next rest.
 
         Args:
             error: Distance of command and measurement. Shape (nu,).
@@ -88,7 +91,8 @@ class FollowingMonitor:
             # The error of a gripper that holds an object is steady.
             slipped = error > self._steady_error + SLIP_SHARE * self.distance
             away = np.where(self._is_gripper, slipped, True) & (error > self.distance)
-            exceeded = (same & away) | exceeded
+            stands = self._arm_still_s >= STANDS_S
+            exceeded = (same & away & stands) | exceeded
         return exceeded
 
     def update_commands(self, limiter: Limiter, dt: float) -> None:

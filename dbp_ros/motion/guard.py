@@ -10,7 +10,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from dbp_ros.errors import CommandError
+from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.guard_state import NEXT_REASON, NOT_ENABLED, GuardMode
 from dbp_ros.motion.chunk_selection import ChunkSelection
 from dbp_ros.motion.counters import GuardCounters
@@ -22,6 +22,8 @@ from dbp_ros.settings.guard import GuardConfig
 from dbp_ros.types import NS_PER_S, ActionChunk, Array, seconds_to_ns
 
 DISABLED_BY_FAULT = "control was disabled by a fault"
+# A period that takes longer than the timeout counts as a suspension of this process.
+MIN_TIMEOUT_PERIODS = 2.0
 # Controllers lost within this time of the last command are reported together.
 LOSS_WINDOW_NS = NS_PER_S
 
@@ -47,13 +49,21 @@ class MotionGuard:
         """Start disabled.
 
         Raises:
-            ConfigError: If the limits do not fit the joints.
+            ConfigError: If the limits do not fit the joints, or `joint_state_timeout_s` is shorter
+                than two command periods.
         """
+        period_s = 1.0 / config.command_rate_hz
+        if config.joint_state_timeout_s < MIN_TIMEOUT_PERIODS * period_s:
+            raise ConfigError(
+                f"joint_state_timeout_s is {config.joint_state_timeout_s:g}, expected at least "
+                f"{MIN_TIMEOUT_PERIODS:g} periods of command_rate_hz = {config.command_rate_hz:g}, "
+                f"{MIN_TIMEOUT_PERIODS * period_s:g} s: increase one of them"
+            )
         self.limits, self.counters = Limits.from_config(config), GuardCounters()
         self.following = FollowingMonitor(config, self.limits)
         self.mode = GuardMode.DISABLED
         self.reason = NOT_ENABLED
-        self._dt, self.speed_scaling = 1.0 / config.command_rate_hz, 1.0
+        self._dt, self.speed_scaling = period_s, 1.0
         self._joint_state_timeout_ns = seconds_to_ns(config.joint_state_timeout_s)
         self.chunks = ChunkSelection(config, self.limits, self.counters)
         self._feedback = JointFeedback(config, self.limits, self.following.distance)
@@ -174,8 +184,9 @@ class MotionGuard:
         Raises:
             CommandError: If the arms still move.
         """
-        # After a jump no measurement verifies the commands.
-        verifiable = self._feedback.fresh and not (self._implausible or self._feedback.jumped)
+        # Without commands there is nothing to verify; after a jump no measurement verifies them.
+        jumped = self._implausible or self._feedback.jumped
+        verifiable = self.commanding and self._feedback.fresh and not jumped
         unverified = verifiable and self.following.verifying
         if self.moving or (self.stop_reason and unverified):
             raise CommandError("the arms still move: reset again when they are at rest")

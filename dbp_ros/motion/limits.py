@@ -38,9 +38,16 @@ class Limits:
         """Return the limits in the settings.
 
         Raises:
-            ConfigError: If a list does not have one finite value per joint, or lower is not below
-                upper.
+            ConfigError: If a list does not have one finite value per joint, lower is not below
+                upper, or a gripper joint is not a joint.
         """
+        unknown = [name for name in config.gripper_joints if name not in config.joints]
+        # The default names are those of one robot.
+        if unknown and config.gripper_joints != GuardConfig.gripper_joints:
+            raise ConfigError(
+                f"gripper_joints has {unknown[0]}, expected joints of {', '.join(config.joints)}: "
+                "correct its name"
+            )
         names = ("position_lower", "position_upper", "velocity_limit", "acceleration_limit")
         for name in (*names, "tracking_error_limit"):
             if len(getattr(config, name)) != len(config.joints):

@@ -148,11 +148,13 @@ class ModelSwap:
         )
 
     def _tick(self, now_ns: int) -> None:
-        assert self._swap is not None
+        # Bound once: `stop` does not wait for a tick that loads a model.
+        if (swap := self._swap) is None:
+            return
         if self._watcher is not None and self._watcher.changed(now_ns):
-            self._swap.submit(self._watcher.directory)
+            swap.submit(self._watcher.directory)
         self._receiver.tick(now_ns)
-        self._swap.tick(self._sim_clock.from_steady_ns(now_ns))
+        swap.tick(self._sim_clock.from_steady_ns(now_ns))
 
     def _on_status(self, status: SwapStatus) -> None:
         self._status = status

@@ -55,7 +55,9 @@ class CoreLeases:
         if not self._folder.is_dir():
             return set()
         names = [path.name for path in self._folder.glob(f"{role}-*")]
-        return {int(name.rpartition("-")[2]) for name in names if self._is_taken(name)}
+        cores = {name: name.rpartition("-")[2] for name in names}
+        # Any user may create files in this folder.
+        return {int(c) for name, c in cores.items() if c.isdecimal() and self._is_taken(name)}
 
     def _is_taken(self, name: str) -> bool:
         if name in self._descriptors:

@@ -22,6 +22,7 @@ import time
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from dbp_ros.errors import ConfigError
 from dbp_ros.settings.process import SimClockConfig
 
 Config = TypeVar("Config", bound=SimClockConfig)
@@ -62,7 +63,17 @@ class SimClock:
 
 
 def scale_timeouts(config: Config, *names: str) -> Config:
-    """Return settings with timeouts in simulation time that are at least as long in wall time."""
+    """Return settings with timeouts in simulation time that are at least as long in wall time.
+
+    Raises:
+        ConfigError: If a timeout is out of its range in simulation time.
+    """
     factor = max(1.0, config.real_time_factor)
     changes: dict[str, Any] = {name: getattr(config, name) * factor for name in names}
-    return replace(config, **changes)
+    try:
+        return replace(config, **changes)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}; this is the setting multiplied by real_time_factor = {factor:g}: decrease "
+            "one of them"
+        ) from error

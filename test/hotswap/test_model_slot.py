@@ -160,3 +160,11 @@ def test_images_of_the_active_model_trigger_steps(write) -> None:
     other.encoder.submit_image("head_camera", image, 3)
     assert woken.acquire(timeout=10)
     slot.close()
+
+
+def test_a_candidate_that_is_loaded_after_the_slot_was_closed_leaves_no_encoder(write) -> None:
+    harness = SwapHarness(write(1))
+    harness.slot.close()
+    candidate = harness.slot.load_candidate(harness.slot.active.runner.model)
+    assert harness.slot.state.candidate is None
+    assert not candidate.encoder.is_alive()

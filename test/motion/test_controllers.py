@@ -27,7 +27,7 @@ def test_a_controller_that_is_ready_has_no_problem(controller):
 def test_a_controller_that_is_not_loaded_is_named_with_its_topic():
     state = ControllerState("left", "/left/commands", JOINTS)
     assert state.problem(LATER_NS) == (
-        "left is not loaded, nothing subscribes to /left/commands: load it"
+        "left is not loaded, it does not subscribe to /left/commands: load it"
     )
 
 
@@ -80,7 +80,7 @@ def test_a_report_that_may_be_older_than_a_transition_is_ignored(controller):
 def test_a_controller_without_a_subscription_is_reported_as_not_loaded(controller):
     assert (
         controller.record_subscribers(frozenset(), 0, 0)
-        == "left is no longer loaded: nothing subscribes to /left/commands"
+        == "left is no longer loaded: it does not subscribe to /left/commands"
     )
 
 
@@ -140,3 +140,16 @@ def test_a_new_controller_is_not_accepted_before_its_parameters_are_discovered()
     state.record_transition("active", 0)
     assert "has not answered which joints it commands" in state.problem(REPORT_WAIT_NS - 1)
     assert state.problem(REPORT_WAIT_NS) == ""
+
+
+def test_a_controller_that_vanishes_is_reported_in_spite_of_other_subscribers(controller):
+    controller.record_subscribers(OWN, 2, 0)
+    assert controller.record_subscribers(frozenset(), 1, 1).startswith("left is no longer loaded")
+    assert controller.problem(LATER_NS).startswith("left is not loaded")
+    assert controller.record_subscribers(OWN, 2, 2) == "left was loaded"
+
+
+def test_a_controller_activated_after_an_unknown_state_is_reported_as_inactive_until_then():
+    state = ControllerState("left", "/left/commands", JOINTS)
+    state.record_subscribers(OWN, 1, 0)
+    assert state.record_transition("activating", 1).startswith("left was inactive until now")

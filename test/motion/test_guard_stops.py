@@ -1,18 +1,21 @@
 """Latched stops, and their reset."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from motion.guard_cell import (
     AHEAD,
     CONFIG,
     DT,
+    PERIOD_NS,
     START,
     assert_smooth,
     measure_rest,
     towards,
 )
 
-from dbp_ros.errors import CommandError
+from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.guard_state import GuardMode
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.types import NS_PER_S
@@ -103,3 +106,49 @@ def test_a_stop_while_disabling_still_brings_the_arms_to_rest(moving):
     assert moving.run(100)[-1] is not None
     assert not moving.guard.moving
     assert moving.guard.mode is GuardMode.STOPPED
+
+
+@pytest.mark.parametrize("lag_periods", [5, 12])
+def test_a_blocked_joint_does_not_reverse_a_joint_that_follows_at_a_distance(lag_periods):
+    """Both belong to one controller: the other one brakes within its acceleration limit."""
+    guard = MotionGuard(replace(CONFIG, controllers=("left",), controller_sizes=(2,)))
+    measure_rest(guard, START, NS_PER_S)
+    guard.enable(NS_PER_S)
+    now_ns, commands = NS_PER_S, [START] * (lag_periods + 1)
+    target = towards(START + np.array([0.7, 0.5]))
+    while not guard.stop_reason:
+        now_ns += PERIOD_NS
+        guard.add_measurement(np.array([commands[-lag_periods][0], START[1]]), now_ns)
+        guard.accept(target(now_ns), now_ns)
+        commands.append(guard.tick(now_ns))
+    for _ in range(20):
+        now_ns += PERIOD_NS
+        guard.add_measurement(np.array([commands[-lag_periods][0], START[1]]), now_ns)
+        commands.append(guard.tick(now_ns))
+    assert "right_elbow_joint is 0.3" in guard.stop_reason
+    assert_smooth(np.array(commands)[:, :1])
+
+
+def test_after_a_jump_and_a_reset_the_next_stop_can_be_reset(faulty):
+    """Nothing is commanded after the first reset, so nothing verifies the commands."""
+    faulty.run(40, towards(AHEAD))
+    faulty.follows = False
+    while not faulty.guard.stop_reason:
+        faulty.run(1, towards(AHEAD))
+    faulty.positions = np.array([-0.9, -0.9])
+    faulty.run(600)
+    faulty.guard.reset()
+    faulty.guard.stop("e-stop")
+    faulty.run(10)
+    faulty.guard.reset()
+    assert not faulty.guard.stop_reason
+
+
+def test_a_timeout_of_joint_states_below_two_periods_is_refused():
+    with pytest.raises(ConfigError, match=r"joint_state_timeout_s is 0.04.*command_rate_hz = 20"):
+        MotionGuard(replace(CONFIG, command_rate_hz=20.0, joint_state_timeout_s=0.04))
+
+
+def test_a_gripper_joint_of_another_name_is_refused():
+    with pytest.raises(ConfigError, match="gripper_joints has left_griper_joint"):
+        MotionGuard(replace(CONFIG, gripper_joints=("left_griper_joint",)))

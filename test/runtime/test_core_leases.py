@@ -1,5 +1,6 @@
 """A core has one lease per role, until the process ends."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,10 @@ def test_without_a_writable_folder_every_core_is_free(tmp_path):
     leases = CoreLeases(tmp_path / "file" / "leases")
     assert leases.take("guard", 3)
     assert leases.taken("guard") == set()
+
+
+def test_other_files_in_the_folder_are_ignored(own, tmp_path):
+    other = (tmp_path / "guard-x").open("w")
+    with other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert own.taken("guard") == set()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from motion.guard_cell import measure_rest
 
+from dbp_ros.errors import ConfigError
 from dbp_ros.guard_state import GuardMode
 from dbp_ros.motion.guard import MotionGuard
 from dbp_ros.runtime.rate_loop import RateThread
@@ -88,3 +89,9 @@ def test_chunks_time_out_in_wall_time_or_in_the_time_of_a_slow_simulation(factor
     timeout_s = GuardConfig.chunk_timeout_s / min(1.0, factor)
     assert commands(factor, 0.98 * timeout_s)[1].mode is GuardMode.TRACKING
     assert commands(factor, 1.02 * timeout_s)[1].mode is GuardMode.HOLDING
+
+
+def test_a_timeout_that_is_too_long_in_simulation_time_is_named_with_the_factor():
+    config = replace(GuardConfig(), real_time_factor=20.0, chunk_timeout_s=0.3)
+    with pytest.raises(ConfigError, match=r"chunk_timeout_s.*6.*real_time_factor = 20"):
+        scale_timeouts(config, "chunk_timeout_s")
