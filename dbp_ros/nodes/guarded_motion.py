@@ -1,5 +1,6 @@
 """Motion of the arms along a path, with chunks to the guard in place of the policy."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +17,18 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.errors import DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.conversions import trajectory_message
+from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
 from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, JOINT_STATES, LATCHED
+from dbp_ros.nodes.ros_graph import JOINT_STATE, TRAJECTORY, Graph
 from dbp_ros.types import Array
 
 GUARD_PARAMETERS = (
     *("robot", "joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
     *("position_lower", "position_upper", "tracking_error_limit", "real_time_factor"),
 )
+# Number of topics of the guard by type; those of chunks are of the policy and of an operator.
+NUM_TOPICS = {JOINT_STATE: 1, TRAJECTORY: 2}
 CHUNK_RATE_HZ = 50.0
 # Times of the points of a chunk after its stamp, in [s].
 POINT_TIMES_S: Array = 0.05 * np.arange(1, 11, dtype=np.float64)
@@ -33,6 +38,8 @@ ARRIVED, LAGGING = 0.2, 0.6
 # Longest step on the path, in [s]. The guard brakes if no chunk arrives for this time, so a process
 # that was delayed for longer continues where the arms came to rest.
 MAX_STEP_S = 0.1
+# Positions whose joint states are older than this, in [s], are not those of the arms.
+RECENT_S = 0.3
 # The arms rest if no joint moves farther than the first, in [rad] or [m], for the second.
 STILL, STILL_S, REST_LIMIT_S = 0.003, 0.3, 3.0
 SETTLE_S = 3.0
@@ -56,7 +63,7 @@ class MotionLimits:
     Attributes:
         lower: Position limits.
         upper: Position limits.
-        velocity: Share `home_speed` of the velocity limits.
+        velocity: Share `home_speed` of the velocity limits, or the smaller `speed_scaling`.
         acceleration: Share `home_speed` of the acceleration limits.
         tolerance: Limits of the tracking error.
     """
@@ -103,17 +110,23 @@ class GuardedMotion:
         self._report = report
         self.state = GuardState()
         self._positions: dict[str, float] = {}
+        self._arrivals_s: dict[str, float] = {}
         node = operator.node
         node.create_subscription(String, "guard/state", self._on_state, LATCHED)
-        node.create_subscription(JointState, "joint_states", self._on_joint_states, JOINT_STATES)
         settings = self._guard_settings()
+        for topic in self._guard_topics(JOINT_STATE):
+            node.create_subscription(JointState, topic, self._on_joint_states, JOINT_STATES)
+        chunks = self._guard_topics(TRAJECTORY)
+        self._chunk_topic = min(chunks, key=lambda topic: topic.endswith(OPERATOR_CHUNKS))
         self.robot: str = settings["robot"]
         self.joints: list[str] = list(settings["joints"])
         self.home = np.array(settings["home_positions"])
+        # The guard limits a path to this speed; trajectory controllers do not know it.
+        speed = min(settings["home_speed"], self._speed_scaling())
         self.limits = MotionLimits(
             np.array(settings["position_lower"]),
             np.array(settings["position_upper"]),
-            settings["home_speed"] * np.array(settings["velocity_limit"]),
+            speed * np.array(settings["velocity_limit"]),
             settings["home_speed"] * np.array(settings["acceleration_limit"]),
             np.array(settings["tracking_error_limit"]),
         )
@@ -162,6 +175,22 @@ class GuardedMotion:
             )
         return settings
 
+    def _guard_topics(self, kind: str) -> list[str]:
+        """Return the topics of a type that the guard subscribes to, which may be remapped."""
+        graph = Graph(self._operator.node, self._operator.namespace)
+        topics: dict[str, str] = {}
+
+        def discovered() -> bool:
+            topics.update(graph.subscribed("guard", (kind,)))
+            return len(topics) == NUM_TOPICS[kind]
+
+        if not self._operator.spin_until(discovered, DISCOVERY_S):
+            raise DbpError(f"the guard does not subscribe to {kind}: see dbp status")
+        return list(topics)
+
+    def _speed_scaling(self) -> float:
+        return float(json.loads(self._operator.trigger("guard/statistics"))["speed_scaling"])
+
     def wall_duration_s(self, path: Path) -> float:
         """Return the shortest duration of a path in wall time, in [s]."""
         return path.duration_s / self._real_time_factor
@@ -170,9 +199,9 @@ class GuardedMotion:
         if not self._operator.spin_until(lambda: self.state != GuardState(), STATE_S):
             raise DbpError("the guard publishes no state: see dbp status")
 
-    def _deactivate_policy(self) -> None:
+    def _deactivate_policy(self, discovery_s: float = DISCOVERY_SPREAD_S) -> None:
         if not self._operator.spin_until(
-            lambda: self._operator.offers("policy/get_state"), DISCOVERY_SPREAD_S
+            lambda: self._operator.offers("policy/get_state"), discovery_s
         ):
             return
         if self._operator.policy_state() == State.PRIMARY_STATE_ACTIVE:
@@ -181,8 +210,12 @@ class GuardedMotion:
 
     def _require_only_publisher(self) -> None:
         policy = f"{self._operator.namespace}/policy"
-        if others := sorted(set(self._operator.publishers("action_chunk")) - {policy}):
-            raise DbpError(f"{', '.join(others)} also publishes action_chunk: end it first")
+        publishers = set(self._operator.publishers(self._chunk_topic))
+        if policy in publishers:
+            # Its services may have been discovered since.
+            self._deactivate_policy(DISCOVERY_S)
+        if others := sorted(publishers - {policy}):
+            raise DbpError(f"{', '.join(others)} also publishes {self._chunk_topic}: end it first")
 
     @property
     def stopped(self) -> bool:
@@ -190,12 +223,24 @@ class GuardedMotion:
         return self.state.mode is GuardMode.STOPPED
 
     def measured_positions(self) -> Array:
-        """Wait for the position of every joint; return them. Shape (nu,)."""
-        known = self._positions
-        if not self._operator.spin_until(lambda: all(j in known for j in self.joints), STATE_S):
-            missing = [joint for joint in self.joints if joint not in known]
-            raise DbpError(f"missing in joint_states: {', '.join(missing)}; see dbp status")
+        """Wait for a new position of every joint; return them. Shape (nu,).
+
+        Raises:
+            DbpError: If no joint state of a joint arrives.
+        """
+        since_s = time.monotonic()
+
+        def missing() -> list[str]:
+            return [j for j in self.joints if self._arrivals_s.get(j, -np.inf) <= since_s]
+
+        if not self._operator.spin_until(lambda: not missing(), STATE_S):
+            raise DbpError(f"missing in joint_states: {', '.join(missing())}; see dbp status")
         return self._measured()
+
+    def recent_positions(self) -> Array | None:
+        """Return the last positions; None if one is older than `RECENT_S`. Shape (nu,)."""
+        oldest_s = min(self._arrivals_s.get(joint, -np.inf) for joint in self.joints)
+        return self._measured() if time.monotonic() - oldest_s <= RECENT_S else None
 
     def _require_ready(self, enable: bool) -> bool:
         """Check that control is enabled or may be enabled; return whether it is enabled."""
@@ -232,7 +277,7 @@ class GuardedMotion:
         Raises:
             DbpError: If the arms do not arrive, or the guard stops them.
         """
-        chunks = self._operator.node.create_publisher(JointTrajectory, "action_chunk", COMMAND)
+        chunks = self._operator.node.create_publisher(JointTrajectory, self._chunk_topic, COMMAND)
         self._operator.spin_until(lambda: chunks.get_subscription_count() > 0, DISCOVERY_S)
         path_s, before = 0.0, time.monotonic()
         deadline = before + 2.0 * self.wall_duration_s(path) + SETTLE_S
@@ -278,3 +323,4 @@ class GuardedMotion:
     def _on_joint_states(self, message: JointState) -> None:
         if len(message.position) == len(message.name):
             self._positions.update(zip(message.name, message.position, strict=True))
+            self._arrivals_s |= dict.fromkeys(message.name, time.monotonic())

@@ -10,6 +10,7 @@ from dbp_ros.diagnosis.snapshot import Endpoint, TopicStatus
 from dbp_ros.nodes.endpoints import UNDISCOVERED, full_name
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 
+JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
 # Prefix of the nodes of tools, which are no part of a stack.
 HIDDEN = "_"
 

@@ -18,11 +18,12 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.diagnosis.snapshot import ControllerStatus, SimulatedClock, Snapshot, StreamSource
 from dbp_ros.nodes.camera_images import TRANSPORTS, ImageTransport
 from dbp_ros.nodes.discovery import undiscovered_participants
+from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
 from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
 from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.nodes.ros_graph import HIDDEN, Graph
+from dbp_ros.nodes.ros_graph import HIDDEN, JOINT_STATE, TRAJECTORY, Graph
 from dbp_ros.nodes.topic_sampler import (
     RosTime,
     TopicSampler,
@@ -39,8 +40,6 @@ POLL_S, GRAPH_POLL_S = 0.01, 0.05
 IMAGES = 8
 CHUNK_MAX_AGE_S = 1.0
 CONTROLLER_PARAMETERS = ("joints", "interface_name")
-JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
-OPERATOR_CHUNKS = "operator_chunk"
 COMMANDS, COMMANDS_NAME = "std_msgs/msg/Float64MultiArray", "/commands"
 IMAGE_KINDS: dict[str, ImageTransport] = {
     "sensor_msgs/msg/Image": TRANSPORTS["raw"],

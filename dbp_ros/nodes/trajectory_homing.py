@@ -15,7 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.errors import DbpError
 from dbp_ros.motion.homing import HomingPath, check_home
 from dbp_ros.nodes.conversions import trajectory_message
-from dbp_ros.nodes.guarded_motion import ARRIVED, SETTLE_S, GuardedMotion
+from dbp_ros.nodes.guarded_motion import ARRIVED, RECENT_S, SETTLE_S, GuardedMotion
 from dbp_ros.nodes.operator_client import DISCOVERY_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.robots.ros2_control import homing_controllers
@@ -39,7 +39,8 @@ def home_by_trajectory(
 ) -> str:
     """Move the arms to the start pose by trajectory controllers; return a message for the user.
 
-    An emergency stop of the guard and Ctrl-C bring the arms to rest on their path.
+    An emergency stop of the guard, Ctrl-C and missing joint states bring the arms to rest on their
+    path.
 
     Args:
         operator: Connection to the stack.
@@ -49,7 +50,7 @@ def home_by_trajectory(
 
     Raises:
         DbpError: If control is enabled, the robot has no trajectory controllers, a switch fails,
-            the guard stops, or the arms do not arrive.
+            the guard stops, joint states are missing, or the arms do not arrive.
     """
     motion = GuardedMotion(operator, report)
     motion.require_disabled()
@@ -72,6 +73,8 @@ def home_by_trajectory(
     operator.spin_until(lambda: len(loaded()) == len(homing), DISCOVERY_S)
     if missing := [name for name in homing if name not in loaded()]:
         raise DbpError(f"{missing[0]} is not loaded: ros2 control load_controller {missing[0]}")
+    # Before the switch: without joint states nothing changes.
+    motion.measured_positions()
     moved = np.isin(motion.joints, [joint for joints in homing.values() for joint in joints])
     switch(operator.namespace, list(homing), replaced)
     try:
@@ -106,8 +109,10 @@ def _follow(
     """Move the arms along a path; return the duration in [s]. Brake them if that fails.
 
     Raises:
-        DbpError: If the guard stops, or the arms do not arrive.
+        DbpError: If the guard stops, joint states are missing, or the arms do not arrive.
     """
+    if motion.stopped:
+        raise DbpError(f"the guard is {motion.state}")
 
     def publish(times_s: Array, positions: Array) -> None:
         for name, joints in homing.items():
@@ -121,23 +126,33 @@ def _follow(
     publish(times_s, path.positions(times_s))
     try:
         ended = operator.spin_until(
-            lambda: motion.stopped or motion.is_near(path.goal, ARRIVED),
+            lambda: (
+                motion.stopped
+                or motion.recent_positions() is None
+                or motion.is_near(path.goal, ARRIVED)
+            ),
             2.0 * path.duration_s + SETTLE_S,
         )
         if motion.stopped:
             raise DbpError(f"the guard is {motion.state}")
+        if motion.recent_positions() is None:
+            raise DbpError(f"no joint states for {RECENT_S:g} s: see dbp status")
         if not ended:
             raise DbpError(motion.explain_delay(path.goal))
     except BaseException:
         # Also on Ctrl-C.
         braking_s = np.linspace(0.0, BRAKING_S, BRAKING_POINTS + 1)[1:]
-        publish(braking_s, braking_positions(path, motion.measured_positions(), braking_s))
+        elapsed_s = time.monotonic() - started_s
+        positions = braking_positions(path, motion.recent_positions(), elapsed_s, braking_s)
+        publish(braking_s, positions)
         operator.spin(SWITCH_S)
         raise
     return time.monotonic() - started_s
 
 
-def braking_positions(path: HomingPath, measured: Array, times_s: Array) -> Array:
+def braking_positions(
+    path: HomingPath, measured: Array | None, elapsed_s: float, times_s: Array
+) -> Array:
     """Return positions that bring the arms to rest from where they are. Shape (n, nu).
 
     The speed along the path decreases evenly to zero. Arms that are not on the path, such as one
@@ -145,12 +160,17 @@ def braking_positions(path: HomingPath, measured: Array, times_s: Array) -> Arra
 
     Args:
         path: Path of the arms.
-        measured: Measured positions. Shape (nu,).
+        measured: Measured positions; None if they are not known: then the arms are taken to be
+            where the controllers move them at this time. Shape (nu,).
+        elapsed_s: Time since the start of the path.
         times_s: Times of the positions; the last one ends the braking. Shape (n,).
     """
-    nearest_s = path.nearest_time_s(measured)
-    if np.abs(path.positions(np.array([nearest_s]))[0] - measured).max() > OFF_PATH:
-        return np.tile(measured, (len(times_s), 1))
+    if measured is None:
+        nearest_s = elapsed_s
+    else:
+        nearest_s = path.nearest_time_s(measured)
+        if np.abs(path.positions(np.array([nearest_s]))[0] - measured).max() > OFF_PATH:
+            return np.tile(measured, (len(times_s), 1))
     return path.positions(nearest_s + times_s - times_s**2 / (2.0 * times_s[-1]))
 
 

@@ -98,7 +98,7 @@ def test_home_is_rejected_after_a_stop_and_with_another_publisher(
     rival = robot.create_publisher(JointTrajectory, "action_chunk", 1)
     refused = run_dbp("home")
     assert refused.returncode == 1
-    assert "/robot also publishes action_chunk" in refused.stderr
+    assert "/robot also publishes /action_chunk" in refused.stderr
     robot.destroy_publisher(rival)
     assert robot.call_service("guard/emergency_stop")[0]
     refused = run_dbp("home")

@@ -86,9 +86,9 @@ def test_the_arms_move_home_and_control_continues(rig: Rig, switches: list[list[
     assert rig.robot.controllers[LEFT].state == ACTIVE
 
 
-@pytest.mark.parametrize("by_guard", [True, False])
-def test_a_stop_and_an_interrupt_end_the_motion(
-    rig: Rig, switches: list[list[str]], by_guard: bool
+@pytest.mark.parametrize("cause", ["e-stop", "interrupt", "joint states"])
+def test_a_stop_an_interrupt_and_missing_joint_states_end_the_motion(
+    rig: Rig, switches: list[list[str]], cause: str
 ) -> None:
     rig.track()
     rig.guard.disable()
@@ -105,14 +105,17 @@ def test_a_stop_and_an_interrupt_end_the_motion(
         lambda: "",
         20.0,
     )
-    if by_guard:
+    if cause == "e-stop":
         assert rig.guard.stop()[0]
-    else:
+    elif cause == "interrupt":
         child.send_signal(signal.SIGINT)
+    else:
+        rig.robot.deactivate("joint_state_broadcaster")
     _, error = child.communicate(timeout=20.0)
     assert child.returncode != 0
-    if by_guard:
-        assert "the guard is stopped: e-stop" in error
+    if cause != "interrupt":
+        reason = "the guard is stopped: e-stop" if cause == "e-stop" else "no joint states for 0.3"
+        assert reason in error
         assert "stay active and hold the arms" in error
     rig.wait_for_rest()
     assert np.abs(rig.robot.hardware.positions - HOME)[ARMS].max() > 0.2 * distance
