@@ -10,10 +10,14 @@ from matplotlib.figure import Figure
 from dbp_ros.evaluation.report import plot_exceedance
 from dbp_ros.evaluation.result_table import ResultTable, Row
 from dbp_ros.files import write_text
+from dbp_ros.settings.guard import GuardConfig
+from dbp_ros.settings.policy import DECISION_RATE_HZ
 
 NAME = "rate"
 BARS = f"{NAME}_bars.json"
-DECISIONS_HZ, COMMANDS_HZ, RATE_SLACK = 125.0, 250.0, 0.99
+COMMAND_RATE_HZ = GuardConfig.command_rate_hz
+# Required share of the configured rates.
+RATE_SLACK = 0.99
 MAX_ADDED_JITTER_MS, MAX_IMAGE_LATENCY_MS = 0.5, 9.5
 # Endings of the columns to round.
 NUMBERS = ("_hz", "_ms", "_cores", "_mb")
@@ -51,14 +55,14 @@ def unmet_requirements(row: Row) -> list[str]:
     number = {name: float(value) for name, value in row.items() if name != "condition" and value}
     added_ms = number.get("command_error_p999_ms", 0) - number.get("floor_error_p999_ms", 0)
     failures = {
-        f"{row['decision_rate_hz']} decisions per second, expected {DECISIONS_HZ:g}": number[
+        f"{row['decision_rate_hz']} decisions per second, expected {DECISION_RATE_HZ:g}": number[
             "decision_rate_hz"
         ]
-        < RATE_SLACK * DECISIONS_HZ,
-        f"{row['command_rate_hz']} commands per second, expected {COMMANDS_HZ:g}": number[
+        < RATE_SLACK * DECISION_RATE_HZ,
+        f"{row['command_rate_hz']} commands per second, expected {COMMAND_RATE_HZ:g}": number[
             "command_rate_hz"
         ]
-        < RATE_SLACK * COMMANDS_HZ,
+        < RATE_SLACK * COMMAND_RATE_HZ,
         f"{row['missed_decisions']} missed decisions": number["missed_decisions"] > 0,
         f"{row['missed_commands']} missed commands": number["missed_commands"] > 0,
         f"command period error p99.9 is {added_ms:.2f} ms above the reference loop, expected at "

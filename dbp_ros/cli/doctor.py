@@ -19,8 +19,8 @@ from dbp_ros.ros_support import ros_problem
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
     parser.description = (
-        "Examine this computer (real-time rights, network buffers, processor, memory, disk, clock, "
-        "GPU, ROS 2) and, if a stack runs, its nodes, topics, types, QoS, rates, names and "
+        "Examine this computer (real-time privileges, network buffers, processor, memory, disk, "
+        "clock, GPU, ROS 2) and, if a stack runs, its nodes, topics, types, QoS, rates, names and "
         "timestamps. Print each fault with the command that removes it. Exit status: 0 without "
         "faults, 1 for warnings, 2 for errors."
     )

@@ -29,7 +29,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", help="name of the task")
     use = parser.add_mutually_exclusive_group()
     use.add_argument("--discard", action="store_true", help="leave the episodes out")
-    use.add_argument("--restore", action="store_true", help="take discarded episodes in again")
+    use.add_argument("--restore", action="store_true", help="include discarded episodes again")
     add_selection(parser, without=STRIDE)
     parser.set_defaults(run=run)
 

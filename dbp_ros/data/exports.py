@@ -18,7 +18,7 @@ EXPORTED_BAG = "episode_{:06d}.mcap"
 
 @dataclass(frozen=True)
 class LeRobotExport(Settings):
-    """How a data set of LeRobot stores images."""
+    """Encoding of the images in a data set of LeRobot."""
 
     images_as: Literal["video", "png"] = setting(
         "video", "images of cameras: video is small and lossy, png is exact"
@@ -42,7 +42,7 @@ class RobomimicExport(Settings):
 
 @dataclass(frozen=True)
 class McapExport(Settings):
-    """How bags are stored."""
+    """Compression of exported bags."""
 
     compression: Literal["none", "lz4", "zstd"] = setting(
         "zstd", "compression of the bags; images are PNG files in any case"

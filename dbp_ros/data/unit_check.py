@@ -78,7 +78,7 @@ def check_units(columns: Sequence[ColumnRange], selection: Selection) -> None:
     of a hand, are never commanded by the policy node.
 
     Raises:
-        EpisodeError: If a unit is undecided, contradicts the values, or was chosen in vain.
+        EpisodeError: If a unit is undecided, contradicts the values, or has no matching column.
     """
     units = ColumnUnits.of_selection(selection)
     _check_choice(columns, selection)

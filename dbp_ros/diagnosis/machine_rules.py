@@ -6,8 +6,10 @@ from dbp_ros.diagnosis.findings import ERROR, NOTE, WARNING, Finding, listed
 from dbp_ros.diagnosis.machine import MachineSnapshot
 from dbp_ros.diagnosis.snapshot import Snapshot
 
-# Priority of the command loop plus one.
+# Priority of the guard's command loop, one above that of the guard's other threads.
 NEEDED_PRIORITY = 46
+# Of a controller manager of ros2_control by default, and thus enough for a robot computer.
+GRANTED_PRIORITY = 50
 MIN_CORES = 2
 NEEDED_LOCKED_BYTES = 1 << 30
 MIN_MEMORY_BYTES = 1 << 30
@@ -24,14 +26,15 @@ LIMITS_FILE = "/etc/security/limits.d/dbp_ros.conf"
 
 
 def realtime(m: MachineSnapshot, _: Snapshot) -> Iterator[Finding]:
-    """Find missing rights and settings for real-time scheduling."""
+    """Find missing privileges and settings for real-time scheduling."""
     if not m.is_root and 0 <= m.max_priority < NEEDED_PRIORITY:
         yield Finding(
             WARNING,
-            "real-time rights",
-            f"the largest priority is {m.max_priority}, the guard asks for {NEEDED_PRIORITY}: "
+            "real-time privileges",
+            f"the largest priority is {m.max_priority}, the guard requests {NEEDED_PRIORITY}: "
             "commands have more jitter",
-            f'echo "$USER - rtprio 98" | sudo tee --append {LIMITS_FILE}, and log in again',
+            f'echo "$USER - rtprio {GRANTED_PRIORITY}" | sudo tee --append {LIMITS_FILE}, and log '
+            "in again",
         )
     if not m.is_root and 0 <= m.locked_memory_bytes < NEEDED_LOCKED_BYTES:
         yield Finding(

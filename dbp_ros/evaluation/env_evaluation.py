@@ -16,7 +16,7 @@ from dbp_ros.telemetry.confidence import bootstrap_interval, success_line
 
 @dataclass(frozen=True)
 class EnvEvaluation:
-    """What is evaluated.
+    """Settings of an evaluation in an environment.
 
     Attributes:
         spec: The environment, with the view of the model.

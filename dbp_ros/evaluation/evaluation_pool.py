@@ -14,7 +14,7 @@ from dbp_ros.settings.policy import PolicyConfig
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is evaluated.
+    """Settings of an evaluation in the simulated cell.
 
     Attributes:
         task: Task of the simulated cell.

@@ -16,7 +16,7 @@ from dbp_ros.settings.robot import RobotDescription
 
 @dataclass(frozen=True)
 class PageContext:
-    """What a tab uses.
+    """Shared objects of the page, for its tabs.
 
     Attributes:
         server: Server of the page.

@@ -11,7 +11,7 @@ SuccessRule = Literal["auto", "is_success", "success", "terminated", "truncated"
 
 @dataclass(frozen=True)
 class EnvConfig(Settings):
-    """What an environment of gymnasium does not define itself.
+    """Properties that an environment of gymnasium may leave undefined.
 
     Raises:
         ConfigError: If a value is out of range, or an item of `columns` is not `NAME=NAME`.

@@ -160,7 +160,9 @@ def _keywords(kind: Any, filled: bool) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value) or "none"
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    # Not `none`, which is a value of some settings.
+    return text or "empty"
 
 
 def _parsed(kind: Any, text: str, name: str) -> Any:

@@ -1,15 +1,39 @@
 """The tables of the documentation are those of the committed results."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from benchmarks import chunks, modes, robust
+from benchmarks.infer import timing
+from benchmarks.metaworld import training as metaworld
 from benchmarks.page import SOURCES, markdown, read_table, update_tables
+from benchmarks.rl import training as rl
+from benchmarks.scale import points
+from benchmarks.sim import training as sim
 from dbp_ros.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
+# Columns that identify a row of each CSV.
+KEYS = {
+    "chunks": chunks.KEY,
+    "demo_learn": ("episode",),
+    "infer": timing.KEY,
+    "infer_policy": ("model", "way"),
+    "infer_precision": ("model", "precision"),
+    "metaworld": metaworld.KEY,
+    "modes": modes.KEY,
+    "rate": ("condition", "seconds"),
+    "rl": rl.KEY,
+    "robust": robust.KEY,
+    "scale": points.KEY,
+    "sim": sim.KEY,
+    "swap": ("way",),
+}
+TABLES = sorted(RESULTS.rglob("*.csv"))
 
 
 def test_each_page_of_results_has_a_table_of_the_committed_csv() -> None:
@@ -20,6 +44,15 @@ def test_each_page_of_results_has_a_table_of_the_committed_csv() -> None:
         assert "<!-- end -->" in text, page
         assert "<!-- end -->\n<!-- end -->" not in text, page
         assert update_tables(text, RESULTS) == text, page
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: str(path.relative_to(RESULTS)))
+def test_no_two_rows_of_a_published_table_have_the_same_key(path: Path) -> None:
+    table = read_table(path.parent, path.stem)
+    assert table is not None
+    found = Counter(tuple(row[column] for column in KEYS[path.stem]) for row in table.rows)
+    assert found
+    assert not [key for key, count in found.items() if count > 1]
 
 
 def test_the_results_of_the_readme_are_those_of_the_committed_csv() -> None:

@@ -19,7 +19,7 @@ MET = {
     **dict.fromkeys(COLUMNS, ""),
     "condition": "84-idle",
     "decision_rate_hz": "125.0",
-    "command_rate_hz": "250.0",
+    "command_rate_hz": "500.0",
     "missed_decisions": "0",
     "missed_commands": "0",
     "reaction_p50_ms": "9.4",
@@ -91,8 +91,16 @@ def test_the_first_condition_is_the_top_level_report(tmp_path: Path) -> None:
 
 def test_only_requirements_that_are_not_met_are_listed() -> None:
     assert unmet_requirements(MET) == []
-    broken = {"missed_commands": "2", "command_error_p999_ms": "0.9", "reaction_p50_ms": "40"}
+    broken = {
+        "decision_rate_hz": "120.0",
+        "command_rate_hz": "490.0",
+        "missed_commands": "2",
+        "command_error_p999_ms": "0.9",
+        "reaction_p50_ms": "40",
+    }
     assert unmet_requirements({**MET, **broken}) == [
+        "84-idle: 120.0 decisions per second, expected 125",
+        "84-idle: 490.0 commands per second, expected 500",
         "84-idle: 2 missed commands",
         "84-idle: command period error p99.9 is 0.70 ms above the reference loop, "
         "expected at most 0.5",

@@ -20,7 +20,7 @@ LOSSY = replace(HD, lost_share=0.3)
 CUDA = with_parameter("policy", execution_provider="cuda")
 BOTH = {"onnxruntime": "1.23.0", "onnxruntime-gpu": "1.23.0"}
 FAULTS: list[tuple[dict[str, Any], Snapshot, int, str, str]] = [
-    ({"max_priority": 0}, HEALTHY, WARNING, "largest priority is 0", "rtprio 98"),
+    ({"max_priority": 0}, HEALTHY, WARNING, "largest priority is 0", "rtprio 50"),
     ({"locked_memory_bytes": 8 << 20}, HEALTHY, WARNING, "may lock 8 MB", "memlock unlimited"),
     ({"realtime_share": 0.5}, HEALTHY, WARNING, "may use 50%", "sched_rt_runtime_us"),
     ({"preempt_rt": False}, HEALTHY, NOTE, "without PREEMPT_RT", "realtime-kernel"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from docs_pages import INLINE, PAGES, ROOT, blocks, inline_code, name, text
+from test_architecture import MAY_NEED, ROS
 
 import dbp_ros
 from dbp_ros.policy import load_policy
@@ -31,6 +32,17 @@ MADE_BY_A_COMMAND = {"models/mine", "models/small", "models/act", "models/live/"
 FOREIGN = {
     *("forward_command_controller", "interface_name", "joint_state_broadcaster"),
     *("update_rate", "enforce_command_limits", "common_interfaces", "n_obs_steps"),
+}
+# Names of libraries by those of their modules, where they differ.
+LIBRARIES = {
+    "PIL": "Pillow",
+    "av": "PyAV",
+    "mcap_ros2": "mcap",
+    "mujoco": "MuJoCo",
+    "onnxruntime": "ONNX Runtime",
+    "ray": "Ray",
+    "rerun": "Rerun",
+    "torch": "PyTorch",
 }
 SOURCES = ("dbp_ros", "benchmarks", "config", "launch", "docs/results", "examples")
 SUFFIXES = {".py", ".yaml", ".csv", ".xacro"}
@@ -81,6 +93,19 @@ def test_each_path_in_backticks_exists(page: Path) -> None:
             and code not in MADE_BY_A_COMMAND
         ):
             assert (ROOT / code).exists(), f"{code} does not exist"
+
+
+def test_the_architecture_lists_the_libraries_of_each_package() -> None:
+    page = text(ROOT / "docs" / "explanation" / "architecture.md")
+    rows = [line for line in page.splitlines() if line.startswith("|") and "`dbp_ros/" in line]
+    listed = set[str]()
+    for row in rows:
+        parts = re.findall(r"`dbp_ros/(\w+)`", row)
+        modules = set[str]().union(*(MAY_NEED.get(part, ()) for part in parts))
+        needed = {"rclpy" if one in ROS else LIBRARIES.get(one, one) for one in modules}
+        assert set(row.split(" | ")[-1].strip(" |").split(", ")) - {"numpy", "PyYAML"} == needed
+        listed |= set(parts)
+    assert set(MAY_NEED) <= listed
 
 
 def members() -> set[str]:

@@ -54,6 +54,13 @@ def test_a_value_out_of_range_is_refused_by_name(words, reason):
         parsed(SimulationConfig, *words)
 
 
+def test_an_empty_default_is_not_shown_as_none():
+    parser = argparse.ArgumentParser()
+    # Text and list; `none` is a value of other settings.
+    add_settings(parser, LearnerConfig, ("checkpoint", "learner_cpu_affinity"))
+    assert parser.format_help().count("default: empty)") == 2
+
+
 def test_launch_strings_are_parsed_by_the_type_of_their_setting():
     strings = {"task": "can", "publish_clock": "True", "seed": "3", "camera_rate_hz": "20"}
     config = SimulationConfig(task="can", publish_clock=True, seed=3, camera_rate_hz=20.0)

@@ -21,7 +21,7 @@ LAG_TOLERANCE = 2.0
 
 @dataclass(frozen=True)
 class EpisodeSummary:
-    """What the comparison of episodes needs of one of them.
+    """Summary of one episode for the comparison of all.
 
     Attributes:
         name: Name of the episode.

@@ -18,7 +18,7 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True)
 class EpisodeSurvey:
-    """What is needed of one episode after reading it.
+    """Properties of one episode for the survey of its data set.
 
     Attributes:
         name: Name of the episode.

@@ -14,7 +14,7 @@ NUMBERED = re.compile(r"(.*?)(\d+)")
 
 @dataclass(frozen=True)
 class Taken:
-    """What is read of each episode.
+    """Columns, cameras and clouds that are read of each episode.
 
     Attributes:
         state_names: Columns of the state.
