@@ -12,6 +12,8 @@ from pathlib import Path
 from dbp_ros.errors import ConfigError
 
 POLL_S = 0.1
+# Suffix of the old folder while a new one replaces it.
+OLD = "old"
 
 
 def require_folder(path: Path, flag: str = "--out") -> None:
@@ -109,7 +111,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Write a temporary file and rename it to its final name at the end of the block.
 
     A reader finds the old file or the complete new one, even after a power loss: the data is
-    synced to disk before the file is renamed.
+    synced to disk before the file is renamed. What killed processes of this machine have left of
+    the same file is removed.
 
     Args:
         path: Final path. Its folder is created.
@@ -118,7 +121,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         Temporary path to write to. After an error it is removed, and an older file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    _remove_leftovers(path)
+    temporary = _temporary(path)
     try:
         yield temporary
         _sync(temporary)
@@ -138,7 +142,8 @@ def atomic_folder(directory: Path) -> Iterator[Path]:
     """Write a temporary folder and rename it to its final name at the end of the block.
 
     A reader finds the old folder, the complete new one or, between the two renames, none: a
-    non-empty folder cannot be replaced by a rename.
+    non-empty folder cannot be replaced by a rename. What killed processes of this machine have left
+    of the same folder is removed; if the folder itself is missing, the old one is restored.
 
     Args:
         directory: Final path. Its parent is created.
@@ -146,10 +151,12 @@ def atomic_folder(directory: Path) -> Iterator[Path]:
     Yields:
         Empty temporary folder. After an error it is removed, and an older folder stays.
     """
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
-    old = temporary.with_name(f"{temporary.name}.old")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(directory)
+    temporary = _temporary(directory)
+    old = temporary.with_name(f"{temporary.name}.{OLD}")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary.mkdir()
     try:
         yield temporary
         for path in temporary.rglob("*"):
@@ -163,6 +170,44 @@ def atomic_folder(directory: Path) -> Iterator[Path]:
             old.rename(directory)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _prefix(path: Path) -> str:
+    """Return the name of a temporary file or folder without the id of its process."""
+    return f".{path.name}.{os.uname().nodename}."
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{_prefix(path)}{os.getpid()}")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files and folders of a target whose process no longer exists."""
+    prefix = _prefix(path)
+    # Names are listed and not paths, as a set of episodes may be large.
+    for name in [one for one in os.listdir(path.parent) if one.startswith(prefix)]:
+        process, _, suffix = name.removeprefix(prefix).partition(".")
+        if not process.isdecimal() or _exists(int(process)):
+            continue
+        found = path.with_name(name)
+        with suppress(OSError):
+            if suffix == OLD and not path.exists():
+                found.rename(path)
+            elif found.is_dir():
+                shutil.rmtree(found)
+            else:
+                found.unlink()
+
+
+def _exists(process: int) -> bool:
+    """Return whether there is a process with an id on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class RandomStream(IntEnum):
-    """What the random numbers of a seed are for.
+    """Uses of the random numbers of a seed.
 
     Each use has a stream of its own: two generators of one seed and one stream return the same
     numbers, so an episode's initial latent would depend on its scene.

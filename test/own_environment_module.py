@@ -70,7 +70,11 @@ class Timeless(Point):
 
 
 class Timed(Point):
-    dt = 0.05
+    dt = 0.0996
+
+
+class Substepped(Point):
+    dt = 0.01
 
 
 class Frozen(Point):

@@ -93,7 +93,7 @@ def test_a_container_has_its_own_domain_and_may_write_models_and_recordings(
     }
     declared = yaml.safe_load((root / "docker" / f"{name}.yaml").read_text())["volumes"]
     assert {*declared} == {"models", "runs", "recordings", "robots"}
-    assert service["ulimits"] == {"rtprio": 99, "memlock": -1}
+    assert service["ulimits"] == {"rtprio": 50, "memlock": -1}
 
 
 def test_the_test_services_run_the_tests_and_an_episode_in_both_simulators(root: Path) -> None:

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,45 @@ def test_a_failed_rename_leaves_the_old_folder(tmp_path: Path) -> None:
 def delete_the_temporary_folder(directory: Path) -> None:
     with atomic_folder(directory) as temporary:
         temporary.rmdir()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dbp_ros.files import atomic_file, atomic_folder
+write = atomic_folder if sys.argv[2] == "folder" else atomic_file
+with write(Path(sys.argv[1])) as temporary:
+    (temporary / "half" if temporary.is_dir() else temporary).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("kind", "write"), [("file", write_text), ("folder", write_folder)])
+def test_what_a_killed_process_was_writing_is_removed(
+    tmp_path: Path, kind: str, write: Callable[[Path, str], None]
+) -> None:
+    target = tmp_path / "toy"
+    subprocess.run([sys.executable, "-c", KILLED, str(target), kind])
+    write(tmp_path / "other", "new")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert len(left) == 2
+    write(target, "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"toy", "other"}
+
+
+def test_what_another_process_or_machine_writes_stays(tmp_path: Path) -> None:
+    others = {f".toy.{os.uname().nodename}.{os.getppid()}", ".toy.elsewhere.99999999", ".toy.yaml"}
+    for name in others:
+        (tmp_path / name).touch()
+    write_text(tmp_path / "toy", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"toy", *others}
+
+
+def test_the_old_folder_of_a_process_killed_between_two_renames_is_restored(tmp_path: Path) -> None:
+    write_folder(tmp_path / f".toy.{os.uname().nodename}.99999999.old", "old")
+    with pytest.raises(RuntimeError):
+        write_half_a_folder(tmp_path / "toy")
+    assert [path.name for path in tmp_path.rglob("*")] == ["toy", "old"]
 
 
 def test_a_lock_is_exclusive_and_ends_with_a_killed_process(tmp_path: Path) -> None:

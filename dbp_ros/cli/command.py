@@ -9,12 +9,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from dbp_ros import __version__
 from dbp_ros.errors import DbpError
 from dbp_ros.extras import install_hint
 
-INTERRUPTED = 130
+# A shell adds this to the number of the signal that ended a process.
+SIGNAL_STATUS = 128
+INTERRUPTED = SIGNAL_STATUS + signal.SIGINT
+# Signals that end a command, with their default handlers.
+END_SIGNALS: dict[signal.Signals, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 
 # Adds description, arguments and the default `run` of a verb to its parser.
 Register = Callable[[argparse.ArgumentParser], None]
@@ -59,16 +67,16 @@ class Command:
 
         Returns:
             The exit status: 1 after an error that the user can fix, 2 if it is in an environment
-            of the user, 130 after Ctrl-C.
+            of the user, 130 after Ctrl-C, 143 after SIGTERM.
         """
         with recorded_interrupts() as interrupts:
             try:
                 arguments = self._parser(self._requested(argv)).parse_args(argv)
                 return int(arguments.run(arguments))
             except KeyboardInterrupt:
-                return INTERRUPTED
+                return SIGNAL_STATUS + (interrupts or [signal.SIGINT])[0]
             except Exception as error:
-                return INTERRUPTED if interrupts else _report(error)
+                return SIGNAL_STATUS + interrupts[0] if interrupts else _report(error)
 
     def _requested(self, argv: Sequence[str]) -> str:
         """Return the name of the requested verb; empty if there is none."""
@@ -107,25 +115,32 @@ class Command:
 
 @contextmanager
 def recorded_interrupts() -> Iterator[list[int]]:
-    """Record each SIGINT of the block.
+    """Raise `KeyboardInterrupt` at each SIGINT and SIGTERM of the block, and record its number.
 
     `KeyboardInterrupt` in the callback of a C library becomes another exception, such as the
-    `ArgumentError` of ctypes.
+    `ArgumentError` of ctypes. A forked child ends at SIGTERM without an exception.
     """
     interrupts: list[int] = []
+    process = os.getpid()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM and os.getpid() != process:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         interrupts.append(number)
         raise KeyboardInterrupt
 
-    replaces = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if replaces and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, interrupt)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in END_SIGNALS if in_main_thread}
+    replaced = [number for number, handler in before.items() if handler == END_SIGNALS[number]]
+    for number in replaced:
+        signal.signal(number, interrupt)
     try:
         yield interrupts
     finally:
-        if signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in replaced:
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, END_SIGNALS[number])
 
 
 def _report(error: Exception) -> int:

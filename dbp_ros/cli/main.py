@@ -149,7 +149,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Command line without the program name; `sys.argv[1:]` if None.
 
     Returns:
-        The exit status: 1 after an error that the user can fix, 130 after Ctrl-C.
+        The exit status: 1 after an error that the user can fix, 130 after Ctrl-C, 143
+        after SIGTERM.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     # The benchmarks are a separate command, which is not installed with the package.

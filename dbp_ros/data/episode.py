@@ -230,6 +230,15 @@ def episode_paths(directory: Path) -> list[Path]:
     return paths
 
 
+def is_episode_file(path: Path) -> bool:
+    """Return whether an `.npz` file is an episode of this package, or damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return METADATA_FILE in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
 def read_episodes(directory: Path) -> Iterator[Episode]:
     """Yield the episodes of a data set, in order."""
     return map(read_episode, episode_paths(directory))

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 from dbp_ros.data.bags.bag_paths import bag_paths
-from dbp_ros.data.episode import DATASET_FILE, EPISODE_FILES, METADATA_FILE, SUFFIX
+from dbp_ros.data.episode import DATASET_FILE, EPISODE_FILES, SUFFIX, is_episode_file
 from dbp_ros.data.episode_set import EpisodeSet
 from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, open_npz_arrays
 from dbp_ros.data.image_size import ResizedEpisodes
@@ -125,13 +124,7 @@ def _is_zip(path: Path) -> bool:
 def _has_own_episodes(path: Path) -> bool:
     """Return whether the first .npz file of an episode is of this package, or damaged."""
     first = min(path.glob(EPISODE_FILES), default=None)
-    if first is None:
-        return False
-    try:
-        with ZipFile(first) as archive:
-            return METADATA_FILE in archive.namelist()
-    except (OSError, BadZipFile):
-        return True
+    return first is not None and is_episode_file(first)
 
 
 FORMATS = (

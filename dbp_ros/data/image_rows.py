@@ -27,6 +27,21 @@ def has_colours_first(shape: RowShape) -> bool:
     return len(shape) == 3 and shape[0] == COLOURS < MIN_SIDE <= min(shape[1:])
 
 
+def compressed_images(key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> EpisodeError:
+    """Return the error of a camera whose images are stored as files.
+
+    Args:
+        key: Key of the camera.
+        shape: Of its array.
+        dtype: Of the items: bytes, objects, or the numbers of padded files.
+    """
+    return EpisodeError(
+        f"{key} has shape {shape} of {dtype}, expected (steps, height, width, 3) of numbers: "
+        "compressed images, as some sets of ALOHA have, do not define the order of their colours, "
+        "so store them decoded as rgb8"
+    )
+
+
 def rgb8(key: str, values: NDArray[Any]) -> Image:
     """Return images as rgb8. Shape (steps, height, width, 3).
 
@@ -40,11 +55,7 @@ def rgb8(key: str, values: NDArray[Any]) -> Image:
             which may be either scale.
     """
     if values.ndim == 2:
-        raise EpisodeError(
-            f"{key} has shape {values.shape}, expected (steps, height, width, 3): compressed "
-            "images, as some sets of ALOHA have, do not define the order of their colours, so "
-            "store them decoded as rgb8"
-        )
+        raise compressed_images(key, values.shape, values.dtype)
     if has_colours_first(values.shape[1:]):
         values = np.moveaxis(values, 1, -1)
     if values.dtype == np.uint8:

@@ -15,6 +15,8 @@ from dbp_ros.errors import EpisodeError
 from dbp_ros.types import NS_PER_S, Flags, Floats, Image
 
 Values = NDArray[Any]
+# Kinds of NumPy types that are read: floats, integers and booleans.
+NUMBERS = "fiub"
 
 
 @dataclass(frozen=True)
@@ -118,18 +120,26 @@ def _matrix(key: str, values: Values) -> Values:
     """
     if values.ndim > 2:
         raise EpisodeError(
-            f"{key} has shape {values.shape}, expected (steps, columns): store each episode apart, "
-            "and flatten its rows"
+            f"{key} has shape {values.shape}, expected (steps, columns): store each episode "
+            "separately, and flatten its rows"
         )
     return values
 
 
-def _check_rows(key: str, values: Values, steps: int | None) -> None:
-    if values.ndim == 0 or values.dtype.kind not in "fiub":
+def require_numbers(key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Check that an array has rows of numbers.
+
+    Raises:
+        EpisodeError: With its shape and type.
+    """
+    if not shape or dtype.kind not in NUMBERS:
         raise EpisodeError(
-            f"{key} has shape {values.shape} of {values.dtype}, expected rows of numbers: "
-            "choose another key"
+            f"{key} has shape {shape} of {dtype}, expected rows of numbers: choose another key"
         )
+
+
+def _check_rows(key: str, values: Values, steps: int | None) -> None:
+    require_numbers(key, values.shape, values.dtype)
     if steps is not None and len(values) != steps:
         raise EpisodeError(
             f"{key} has {len(values)} rows, expected {steps} as the action has: drop the episode"

@@ -8,6 +8,7 @@ from dbp_ros.data.episode import Episode, episode_paths, read_episode
 from dbp_ros.data.episode_set import RowShape
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.read_errors import error_context
+from dbp_ros.data.row_stamps import stored_step
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 
 ACTIONS = "actions"
@@ -46,7 +47,11 @@ class NpzFolder:
         return {name: shapes[name] for name in sorted(shapes) if name not in read}
 
     def read(self, index: int) -> Episode:
-        """Read one episode; see `EpisodeSet`."""
+        """Read one episode; see `EpisodeSet`.
+
+        Raises:
+            EpisodeError: If it is damaged, or another step is selected than it stores.
+        """
         episode = read_episode(self._paths[index])
         with error_context(str(self._paths[index])):
             return _selected(episode, self._selection)
@@ -63,6 +68,7 @@ def _selected(episode: Episode, selection: Selection) -> Episode:
     columns = [episode.state_names.index(name) for name in states]
     return replace(
         episode,
+        step_s=stored_step(episode.step_s, selection.step_s),
         state_names=states,
         states=episode.states[:, columns],
         images={camera: episode.images[camera] for camera in images},

@@ -10,7 +10,7 @@ from dbp_ros.errors import EpisodeError
 # Errors of the libraries on damaged files, and of this package on unexpected metadata.
 READ_ERRORS = (
     OSError,
-    KeyError,
+    LookupError,
     AttributeError,
     ValueError,
     TypeError,

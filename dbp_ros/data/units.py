@@ -19,10 +19,12 @@ ARM = re.compile(
     r"joint|shoulder|elbow|wrist|waist|forearm|motor|servo|qpos|\.pos$|(^|[_.])[jq]_?\d+$",
     re.IGNORECASE,
 )
-# Quantities of a joint other than its position, and poses of a hand.
+# Quantities of a joint other than its position, and poses of a hand. Short ones are whole words,
+# also in camel case: `wristPose` is a pose, `swivel` no velocity.
 OTHER_QUANTITY = re.compile(
-    r"vel|speed|effort|torque|current|force|_cos|_sin|(^|[_.])acc|pose|quat|eef|(^|[_.])ee[_.]",
-    re.IGNORECASE,
+    r"(?i:velocit|speed|effort|torque|current|force|accel|quaternion)"
+    r"|((?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:(q|ang|lin|joint)?vel|acc|cos|sin|poses?|quats?|eef|ee)(?![a-z])"
 )
 
 
@@ -77,7 +79,8 @@ class ColumnUnits:
             # Names of the simulated cell, and of the robots that ship with the package.
             named = METRES if column.endswith("gripper_joint") else UNKNOWN
             return SI.get(self.gripper_unit, named)
-        named = RADIANS if column.endswith("joint") else UNKNOWN
+        is_position = column.endswith("joint") and not OTHER_QUANTITY.search(column)
+        named = RADIANS if is_position else UNKNOWN
         chosen = looks_like_arm_joint(column) and self.arm_unit != FROM_NAMES
         return SI[self.arm_unit] if chosen else named
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from dbp_ros.errors import EnvError
 
+# Largest relative difference between two lengths of the same step: frame rates are rounded.
+STEP_TOLERANCE = 0.01
+
 
 def control_step(env_id: str, env: Any, step_s: float | None) -> tuple[float, str]:
     """Return the length of a control step in [s], and where it is defined.
@@ -16,22 +19,33 @@ def control_step(env_id: str, env: Any, step_s: float | None) -> tuple[float, st
         step_s: Length given by the user, which overrides that of the environment.
 
     Raises:
-        EnvError: If the environment defines none and none is given, or it is not positive.
+        EnvError: If the environment defines none and none is given, one is not positive, or two
+            differ.
     """
     if step_s is not None:
         return step_s, "--step-s"
-    for source, value in _defined(env):
+    defined = dict(_defined(env))
+    for source, value in defined.items():
         if not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise EnvError(
                 f"{env_id}: {source} = {value!r}, expected seconds above 0: correct it, or give "
                 "--step-s"
             )
-        return float(value), source
-    raise EnvError(
-        f"{env_id} does not define the length of its control step, as attribute dt, "
-        "model.opt.timestep and frame_skip, or metadata['render_fps']: give it in seconds with "
-        "--step-s"
-    )
+    if not defined:
+        raise EnvError(
+            f"{env_id} does not define the length of its control step, as attribute dt, "
+            "model.opt.timestep and frame_skip, or metadata['render_fps']: give it in seconds with "
+            "--step-s"
+        )
+    if max(defined.values()) > (1 + STEP_TOLERANCE) * min(defined.values()):
+        lengths = ", ".join(f"{source} = {value:.4g} s" for source, value in defined.items())
+        raise EnvError(
+            f"{env_id} defines different lengths of its control step, {lengths}, expected equal "
+            "ones: one may be the time step of the physics or of a video, so give the time between "
+            "two actions in seconds with --step-s"
+        )
+    source, value = next(iter(defined.items()))
+    return float(value), source
 
 
 def _defined(env: Any) -> Iterator[tuple[str, Any]]:
@@ -42,9 +56,9 @@ def _defined(env: Any) -> Iterator[tuple[str, Any]]:
     timestep = getattr(getattr(getattr(inner, "model", None), "opt", None), "timestep", None)
     if timestep is not None and getattr(inner, "frame_skip", None):
         yield "model.opt.timestep * frame_skip", _number(timestep * inner.frame_skip)
-    fps = (getattr(env, "metadata", None) or {}).get("render_fps")
+    fps = _number((getattr(env, "metadata", None) or {}).get("render_fps"))
     if fps:
-        yield "1 / metadata['render_fps']", _number(1 / fps)
+        yield "1 / metadata['render_fps']", 1 / fps if isinstance(fps, (int, float)) else fps
 
 
 def _number(value: Any) -> Any:

@@ -73,7 +73,8 @@ class Env(ABC):
         action_names: Names of the columns of an action.
         cameras: Names of the cameras.
         step_s: Length of a control step in [s].
-        step_source: Where that length is defined, for reports.
+        step_source: Where the length of its own step is defined, for reports.
+        repeats: Own steps in one control step, each with the same action.
         success_source: What marked the newest step as solved or not, for reports.
     """
 
@@ -82,6 +83,7 @@ class Env(ABC):
     cameras: tuple[str, ...] = ()
     step_s: float
     step_source: str = "the environment"
+    repeats: int = 1
     success_source: str = "the environment"
 
     @abstractmethod

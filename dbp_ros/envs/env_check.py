@@ -15,10 +15,12 @@ def describe_env(spec: EnvSpec) -> list[str]:
     try:
         first, again = env.reset(0), env.reset(0)
         env.step(env.clip(np.zeros(len(env.action_names))))
+        own_step_s = env.step_s / env.repeats
+        repeats = f", {env.repeats} repeats of {own_step_s:g} s" if env.repeats > 1 else ""
         lines = [
             f"{spec.id}: states {', '.join(env.state_names) or 'none'}; "
             f"actions {', '.join(env.action_names)}; cameras {', '.join(env.cameras) or 'none'}",
-            f"control step {env.step_s:g} s from {env.step_source}; "
+            f"control step {env.step_s:g} s{repeats} from {env.step_source}; "
             f"success from {env.success_source}",
         ]
     finally:

@@ -45,7 +45,6 @@ class GymnasiumEnv(Env):
         self._observations = ObservationLayout(env_id, self._env.observation_space)
         self._actions = ActionLayout(env_id, self._env.action_space)
         self.step_s, self.step_source = control_step(env_id, self._env, config.step_s)
-        self._repeats = 1
         # Size of the policy's images; those of the environment without a view.
         self._sizes: dict[str, tuple[int, int]] = {}
         every = self._io_spec()
@@ -80,8 +79,8 @@ class GymnasiumEnv(Env):
         """
         ratio = view.step_s / spec.step_s
         if abs(ratio - round(ratio)) < STEP_TOLERANCE * ratio:
-            self._repeats = round(ratio)
-            self.step_s = self._repeats * spec.step_s
+            self.repeats = round(ratio)
+            self.step_s = self.repeats * spec.step_s
             spec = replace(spec, step_s=self.step_s)
         require_view(self._id, spec, view, exact=not self._named)
         self._sizes = dict(view.cameras)
@@ -102,7 +101,7 @@ class GymnasiumEnv(Env):
         are added.
         """
         result = self._step(action)
-        for _ in range(1, self._repeats):
+        for _ in range(1, self.repeats):
             if result.terminated or result.truncated:
                 break
             before, result = result, self._step(action)

@@ -46,7 +46,7 @@ class JointMotion:
 
     @property
     def problem(self) -> str:
-        """What is wrong; empty if the joint moved as commanded."""
+        """Fault of the motion; empty if the joint moved as commanded."""
         fault = self._fault
         if fault and self.hold:
             fault = f"{self.joint} was not tested, as the guard was {self.hold}: repeat the test"

@@ -54,7 +54,7 @@ class LearnerProcess:
 
     @property
     def progress(self) -> str:
-        """How far the next update is, and whether it changes the policy; empty at the start."""
+        """Progress of the next update, and whether it changes the policy; empty at the start."""
         if not self.statistics:
             return "the learner process is starting"
         waiting, needed = (self.statistics[k] for k in ("waiting_decisions", "needed_decisions"))

@@ -31,7 +31,7 @@ class SceneObject:
 
     @property
     def looks(self) -> tuple[str, Vector, Colour]:
-        """What stays the same when the object moves."""
+        """Appearance of the object, without its pose."""
         return self.kind, self.size, self.colour
 
 

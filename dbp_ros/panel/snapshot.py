@@ -1,4 +1,4 @@
-"""What the page shows, as one immutable value that other threads replace."""
+"""Content of the page, as one immutable value that other threads replace."""
 
 import threading
 from collections.abc import Mapping

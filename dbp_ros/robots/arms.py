@@ -64,9 +64,12 @@ def _starts(urdf: Urdf, link: str) -> list[Joint]:
 
 
 def _starts_from(urdf: Urdf, joint: Joint) -> list[Joint]:
-    """Return the first joint of each arm from a joint on, itself if it belongs to one arm."""
+    """Return the first joint of each arm from a joint on, itself if it belongs to one arm.
+
+    A joint that others mimic, as of a telescopic lift, belongs to none.
+    """
     below = _starts(urdf, joint.child)
-    if joint.moves and len(below) <= 1:
+    if joint.moves and not _is_gripper(urdf, joint) and len(below) <= 1:
         return [joint]
     return below
 

@@ -18,7 +18,7 @@ class EnvConfig(Settings):
     """
 
     step_s: float | None = setting(
-        None, "length of a control step [s], if the environment does not define it", ge=1e-4
+        None, "length of a control step [s], if the environment defines none, or several", ge=1e-4
     )
     columns: tuple[str, ...] = setting(
         (),

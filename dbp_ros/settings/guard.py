@@ -13,7 +13,7 @@ class GuardConfig(ControllersConfig, HomeConfig, RealtimeConfig, SimClockConfig)
     """Settings of the guard, the only publisher of commands."""
 
     realtime_priority: int = setting(
-        45, "SCHED_FIFO priority of the loop, 0 for none; keep below 50", ge=0, le=99
+        45, "SCHED_FIFO priority, 0 for none; the loop has the next higher; below 50", ge=0, le=99
     )
     position_lower: tuple[float, ...] = setting(
         DUAL_UR5E.limits("min_position"), "Smallest command of each joint [rad, m]"

@@ -1,14 +1,17 @@
 """The `dbp` command: list of verbs, errors and missing libraries."""
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dbp_ros.cli.command import INTERRUPTED, Command, Verb
 from dbp_ros.cli.main import main
+from dbp_ros.files import atomic_folder
 
 
 def test_the_command_lists_its_verbs_without_importing_them(
@@ -50,17 +53,44 @@ def run_verb(run) -> int:
     return Command("tool", "", (Verb("work", "", ()),), {}, lambda _: register).run(["work"])
 
 
-def interrupt_in_a_c_library(_: argparse.Namespace) -> int:
-    try:
-        signal.raise_signal(signal.SIGINT)
-    except KeyboardInterrupt as error:
-        raise ValueError("argument 1: KeyboardInterrupt") from error
-    return 0
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 143)]
+)
+def test_a_signal_that_becomes_another_exception_ends_the_command(
+    number: signal.Signals, status: int
+) -> None:
+    def interrupt_in_a_c_library(_: argparse.Namespace) -> int:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise ValueError("argument 1: KeyboardInterrupt") from error
+        return 0
+
+    before = signal.getsignal(number)
+    assert run_verb(interrupt_in_a_c_library) == status
+    assert signal.getsignal(number) is before
 
 
-def test_an_interrupt_that_becomes_another_exception_is_an_interrupt() -> None:
-    assert run_verb(interrupt_in_a_c_library) == INTERRUPTED
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_a_terminated_command_removes_what_it_was_writing(tmp_path: Path) -> None:
+    def write(_: argparse.Namespace) -> int:
+        with atomic_folder(tmp_path / "out"):
+            signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    assert run_verb(write) == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forked_worker_is_terminated_without_an_exception() -> None:
+    def fork(_: argparse.Namespace) -> int:
+        if worker := os.fork():
+            return os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            os._exit(3)
+
+    assert run_verb(fork) == -signal.SIGTERM
 
 
 def test_an_unexpected_exception_is_raised() -> None:

@@ -76,6 +76,16 @@ def test_every_key_is_shown_with_its_role_shape_and_range(
     assert lines[-1] == f"dbp train --data {demonstrations} --out build/train/demo"
 
 
+def test_arrays_without_numbers_are_shown_as_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty, notes = np.zeros((STEPS, 0)), np.array([b"a"] * STEPS)
+    np.savez(tmp_path / "0.npz", state=wave(4, 0), action=wave(4, 1), empty=empty, notes=notes)
+    text = shown(capsys, tmp_path, "--step-s", "0.05")
+    _, _, after = text.partition("not read; ")
+    assert after.splitlines()[1:3] == ["  empty  0", "  notes  1"]
+
+
 def test_black_and_frozen_cameras_are_problems(
     demonstrations: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.selection import Selection
+from dbp_ros.data.uniform_episodes import uniform_episodes
 from dbp_ros.errors import EpisodeError
 
 STEPS = 6
@@ -96,19 +97,48 @@ def test_archives_without_a_rate_or_known_keys_need_a_selection(npz_folder: Path
         open_episodes(npz_folder, Selection(step_s=0.05))
 
 
-def test_an_archive_of_objects_is_an_error_with_its_file(npz_folder: Path) -> None:
-    chosen = Selection(state=("joints",), action="command", step_s=0.05)
+def test_an_archive_of_objects_or_without_a_key_is_an_error_with_its_file(
+    npz_folder: Path,
+) -> None:
+    chosen = Selection(state=("joints",), action="command", images=(), step_s=0.05)
     np.savez(npz_folder / "trial1.npz", joints=np.array([{}, None]), command=wave(7))
-    with pytest.raises(EpisodeError, match=r"trial1\.npz: has no .* numbers for front, joints, as"):
-        open_episodes(npz_folder, chosen).read(1)
+    np.savez(npz_folder / "trial2.npz", command=wave(7))
+    episodes = open_episodes(npz_folder, chosen)
+    with pytest.raises(EpisodeError, match=r"trial1\.npz: joints has shape \(2,\) of object, exp"):
+        episodes.read(1)
+    with pytest.raises(EpisodeError, match=r"trial2\.npz: has no array joints, as trial0\.npz has"):
+        episodes.read(2)
 
 
-def test_objects_that_are_not_chosen_are_left(npz_folder: Path) -> None:
+def test_objects_that_are_not_chosen_are_listed_as_not_read(npz_folder: Path) -> None:
     chosen = Selection(state=("joints",), action="command", images=(), step_s=0.05)
     np.savez(
         npz_folder / "trial0.npz", joints=wave(7), command=wave(7), info=np.array([{}] * STEPS)
     )
-    assert len(open_episodes(npz_folder, chosen).read(0)) == STEPS
+    episodes = open_episodes(npz_folder, chosen)
+    assert len(episodes.read(0)) == STEPS
+    assert episodes.unused == {"info": ()}
+
+
+@pytest.mark.parametrize("kind", ["bytes", "objects", "hdf5"])
+def test_images_in_files_are_an_error_with_their_type(tmp_path: Path, kind: str) -> None:
+    files = np.array([b"\xff\xd8" * (index + 1) + b"\xff" for index in range(STEPS)])
+    arrays = {"state": wave(7), "action": wave(7)}
+    if kind == "hdf5":
+        with h5py.File(tmp_path / "0.hdf5", "w") as file:
+            for key, values in arrays.items():
+                file[key] = values
+            ragged = file.create_dataset("cam", (STEPS,), h5py.vlen_dtype(np.uint8))
+            for index, content in enumerate(files):
+                ragged[index] = np.frombuffer(content, np.uint8)
+    else:
+        cam = files if kind == "bytes" else files.astype(object)
+        np.savez(tmp_path / "0.npz", cam=cam, **arrays)
+    assert open_episodes(tmp_path, Selection(step_s=0.05)).unused == {"cam": ()}
+    chosen = Selection(step_s=0.05, images=("cam",))
+    found = "S13" if kind == "bytes" else "object"
+    with pytest.raises(EpisodeError, match=rf"cam has shape \(6,\) of \|?{found}, .* compressed i"):
+        open_episodes(tmp_path, chosen).read(0)
 
 
 def timed(folder: Path, stamps: np.ndarray, first: int = STEPS) -> Path:
@@ -134,6 +164,42 @@ def test_timestamps_that_are_no_seconds_are_replaced_by_a_step(tmp_path: Path, s
     assert one.stamps_ns[1] == 50_000_000
 
 
+def test_an_episode_of_another_rate_has_its_own_step(tmp_path: Path) -> None:
+    rows = np.arange(STEPS)
+    for index, stamps in enumerate((rows / 50, rows / 50 + 1e-4 * (rows % 3), rows / 10)):
+        arrays = {"state": wave(7), "action": wave(7), "timestamp": stamps}
+        np.savez(tmp_path / f"{index}.npz", **arrays)
+    episodes = open_episodes(tmp_path)
+    assert [episodes.read(index).step_s for index in range(3)] == pytest.approx([0.02, 0.02, 0.1])
+    with pytest.raises(EpisodeError, match=r"2\.npz differs .* \(a step of 0\.1 s, not 0\.02 s\)"):
+        list(uniform_episodes(episodes))
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("terminals", [0, 0, 1, 0, 0, 1]),
+        ("timeouts", [False, False, True, False, False, False]),
+        ("traj_lengths", [3, 3]),
+        ("episode_ends", [3, 6]),
+        ("episode_index", [0, 0, 0, 1, 1, 1]),
+    ],
+)
+def test_concatenated_episodes_are_an_error(tmp_path: Path, key: str, values: list) -> None:
+    np.savez(tmp_path / "all.npz", state=wave(7), action=wave(7), **{key: values})
+    with pytest.raises(EpisodeError, match=f"all.npz: {key} marks the end of an episode at row 2,"):
+        open_episodes(tmp_path, Selection(step_s=0.05)).read(0)
+
+
+def test_flags_of_one_episode_are_no_error(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "episode_0.hdf5", "w") as file:
+        file["action"], file["observations/qpos"] = wave(14), wave(14)
+        file["dones"] = np.arange(STEPS) > 3
+        file["meta/episode_ends"] = [STEPS]
+        file["episode_index"] = np.full(STEPS, 4)
+    assert len(open_episodes(tmp_path, Selection(step_s=0.02)).read(0)) == STEPS
+
+
 def test_an_episode_of_aloha_is_a_file(aloha_folder: Path) -> None:
     episodes = open_episodes(aloha_folder, Selection(step_s=0.02))
     one = episodes.read(1)
@@ -150,7 +216,7 @@ def test_compressed_images_of_aloha_are_an_error_with_the_reason(aloha_folder: P
         with h5py.File(file, "r+") as opened:
             opened["compressed"] = np.zeros((STEPS, 30), np.uint8)
     chosen = Selection(step_s=0.02, images=("compressed",))
-    with pytest.raises(EpisodeError, match=r"\(6, 30\), expected .* order of their colours"):
+    with pytest.raises(EpisodeError, match=r"\(6, 30\) of uint8, expected .* order of their col"):
         open_episodes(aloha_folder, chosen).read(0)
 
 

@@ -85,6 +85,15 @@ def test_the_reader_of_this_package_finds_all_rows_but_the_last(exported: Path) 
         np.testing.assert_array_equal(one.stamps_ns, nominal_ns)
 
 
+def test_a_slow_set_is_read_back(tmp_path: Path) -> None:
+    stamps_ns = 10**18 + 2 * 10**9 * np.arange(9)
+    slow = without(source_of_length(9), step_s=2.0, stamps_ns=stamps_ns)
+    write_bags(slow, tmp_path / "bags", DEFAULT)
+    one = open_episodes(tmp_path / "bags").read(0)
+    np.testing.assert_array_equal(one.states, slow.episodes[0].states[:-1, :2])
+    assert one.step_s == 2.0
+
+
 @pytest.mark.parametrize("human", [False, True])
 def test_interventions_of_a_policys_episode_are_read_back(tmp_path: Path, human: bool) -> None:
     flags = (np.arange(20) % 7 > 4) & human

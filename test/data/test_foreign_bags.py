@@ -82,6 +82,25 @@ def test_every_storage_gives_the_same_rows(tmp_path: Path, storage: str) -> None
         np.testing.assert_array_equal(image, pixels(row))
 
 
+def test_a_slow_driver_does_not_freeze_the_joints_of_the_others(tmp_path: Path) -> None:
+    slow = Robot(drop=lambda topic, ns: topic.startswith("/right") and (ns - START_NS) % 10**8)
+    episode = read(write_bag(tmp_path / "bag", slow.messages()))
+    np.testing.assert_array_equal(episode.states[:, :2], expected_positions(episode)[:, :2])
+    assert len(np.unique(episode.states[:, 2])) == 20
+
+
+def test_a_joint_that_stops_among_others_of_its_topic_is_named(tmp_path: Path) -> None:
+    topic, kind, stop = "/joint_states", "sensor_msgs/msg/JointState", START_NS + SECOND_NS
+    messages = [
+        (topic, kind, ns, joint_state(joints, [position(joint, ns) for joint in joints], ns))
+        for ns in range(START_NS, START_NS + 2 * SECOND_NS, PERIOD_NS)
+        for joints in ARMS.values()
+        if ns < stop or joints != ARMS["right"]
+    ]
+    with pytest.raises(EpisodeError, match=r"no joint state of right_elbow_joint for 0\.5 s befo"):
+        read(write_bag(tmp_path / "bag", messages))
+
+
 def test_images_have_arrived_before_their_row(tmp_path: Path) -> None:
     episode = read(write_bag(tmp_path / "bag", Robot().messages()), step_s=0.05)
     newest = (episode.stamps_ns - DELAY_NS - START_NS) // STEP_NS
@@ -147,6 +166,18 @@ def test_trajectories_are_the_actions_without_commands(tmp_path: Path, robot: st
         later_ns = episode.stamps_ns + STEP_NS
         exact = np.array([[command(joint, int(ns)) for joint in JOINTS] for ns in later_ns])
         np.testing.assert_allclose(episode.actions, exact, atol=2e-3)
+
+
+def test_a_trajectory_of_velocities_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    messages = Robot(trajectories=True).messages()
+    for topic, _, _, message in messages:
+        for point in message.points if topic == "/arms/joint_trajectory" else ():
+            point.velocities, point.positions = point.positions, point.velocities
+    path = write_bag(tmp_path / "bag", messages)
+    expected = "/arms/joint_trajectory .* 0 positions, expected 3, .*: use --action measured"
+    with pytest.raises(EpisodeError, match=expected):
+        read(path)
+    assert len(read(path, action="measured")) == 59
 
 
 def test_joint_states_of_a_leading_arm_are_the_actions_if_chosen(tmp_path: Path) -> None:

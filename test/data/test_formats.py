@@ -204,6 +204,12 @@ def test_recordings_have_the_selected_columns(recordings, episode):
     assert not one.points
 
 
+def test_another_step_than_that_of_recordings_is_an_error(recordings):
+    assert open_episodes(recordings, Selection(step_s=0.0333)).read(0).step_s == 1 / 30
+    with pytest.raises(EpisodeError, match=r"step_s is 0.1, .* stores a step of 0.03333 s"):
+        open_episodes(recordings, Selection(step_s=0.1)).read(0)
+
+
 def test_a_damaged_recording_is_an_error_with_its_file(recordings):
     path = episode_path(recordings, 1)
     path.write_bytes(path.read_bytes()[:300])

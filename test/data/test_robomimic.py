@@ -72,6 +72,18 @@ def test_cameras_are_found_under_any_name(libero_file, demonstrations):
     np.testing.assert_array_equal(one.states, demonstrations[1].state)
 
 
+def test_groups_and_the_previous_action_among_the_observations_are_no_state(libero_file):
+    with h5py.File(libero_file, "r+") as file:
+        for demo in file["data"].values():
+            demo["obs/actions"] = demo["actions"][()]
+            demo["obs/datagen_info/eef_pose"] = np.zeros((len(demo["actions"]), 4, 4))
+    one = open_episodes(libero_file).read(0)
+    assert one.state_names == (
+        *("gripper_states.0", "gripper_states.1"),
+        *(f"joint_states.{column}" for column in range(3)),
+    )
+
+
 def test_a_camera_of_another_shape_is_rejected_with_those_that_fit(robomimic_file):
     chosen = Selection(images=("agentview_depth",))
     with pytest.raises(EpisodeError, match="'agentview_depth' for images: use one of agentview_im"):

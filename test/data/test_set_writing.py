@@ -9,6 +9,7 @@ import yaml
 from toy_episodes import episode
 
 from dbp_ros.data.editing.partition import parse_parts, partition
+from dbp_ros.data.editing.resumed_conversion import begin_conversion
 from dbp_ros.data.editing.set_metadata import combined_metadata
 from dbp_ros.data.editing.set_writing import (
     SourceEpisode,
@@ -21,6 +22,7 @@ from dbp_ros.data.editing.set_writing import (
 from dbp_ros.data.episode import DATASET_FILE, episode_path, read_episode, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import EpisodeLabel, read_labels, write_labels
+from dbp_ros.data.selection import Selection
 from dbp_ros.errors import EpisodeError
 
 
@@ -67,6 +69,29 @@ def test_files_of_two_kinds_or_formats_must_be_converted(
     own = source_episodes(npz_set(tmp_path / "a", 0))
     assert common_suffix([*own, *bags(tmp_path / "b", 1)]) == ""
     assert common_suffix(source_episodes(robomimic_file)) == ""
+
+
+def test_files_of_another_project_with_our_names_are_converted(tmp_path: Path) -> None:
+    table = np.sin(np.arange(18, dtype=np.float32)).reshape(6, 3)
+    (tmp_path / "a").mkdir()
+    path, stamps = episode_path(tmp_path / "a", 0), np.arange(6) / 50
+    np.savez(path, state=table, action=table, timestamp=stamps)
+    found = source_episodes(tmp_path / "a")
+    assert common_suffix(found) == ""
+    convert_episodes(tmp_path / "out", found)
+    np.testing.assert_array_equal(open_episodes(tmp_path / "out").read(0).states, table)
+
+
+def test_a_conversion_with_another_description_of_the_robot_starts_again(tmp_path: Path) -> None:
+    robot, folder = tmp_path / "robot.yaml", tmp_path / "out.unfinished"
+    data = npz_set(tmp_path / "a", 0)
+    found = [SourceEpisode(data, "demo_0", selection=Selection(robot=str(robot)))]
+    robot.write_text("unit: deg")
+    assert begin_conversion(folder, found, "dbp episodes merge") == 0
+    write_episode(episode_path(folder, 0), episode(0))
+    assert begin_conversion(folder, found, "dbp episodes merge") == 1
+    robot.write_text("unit: rad")
+    assert begin_conversion(folder, found, "dbp episodes merge") == 0
 
 
 @pytest.mark.parametrize("fixture", ["robomimic_file", "lerobot_folder", "replay_buffer"])

@@ -37,6 +37,21 @@ def sinusoidal(states: dict[str, float], actions: dict[str, float]) -> Episode:
     return table_episode(wave, states, actions)
 
 
+@pytest.mark.parametrize("name", ["base_swivel_joint", "access_joint", "level_joint"])
+def test_a_joint_whose_name_contains_a_quantity_is_converted(name: str) -> None:
+    units = ColumnUnits(arm_unit="deg")
+    assert (units.of(name), units.factor(name)) == (RADIANS, np.pi / 180)
+
+
+@pytest.mark.parametrize(
+    "name", ["velocity_elbow_joint", "joint_vel.0", "elbowVel", "wristPose", "qvel_joint"]
+)
+@pytest.mark.parametrize("unit", ["by_name", "rad", "deg"])
+def test_another_quantity_of_a_joint_is_no_angle(name: str, unit: str) -> None:
+    units = ColumnUnits(arm_unit=unit)
+    assert (units.of(name), units.factor(name)) == (UNKNOWN, 1.0)
+
+
 def test_names_without_a_unit_are_asked_for_with_the_flags_that_fit(tmp_path: Path) -> None:
     amplitudes = {**dict.fromkeys(FR3, 1.5), "fr3_finger_joint1": 0.04}
     with pytest.raises(TrainingError) as error:

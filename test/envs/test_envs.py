@@ -19,6 +19,7 @@ from dbp_ros.envs.metaworld_tasks import EVALUATION_GOALS, MAX_STEPS, MetaworldT
 from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.errors import CommandError, ConfigError
 from dbp_ros.rl.resumable_env import ResumableEnv
+from dbp_ros.settings.environment import EnvConfig
 from dbp_ros.sim.simulation import Simulation
 from dbp_ros.types import Floats, Image
 
@@ -160,7 +161,7 @@ def test_a_fall_is_terminated_and_returns_its_last_state() -> None:
 
 
 def test_gymnasium_s_time_limit_is_truncated() -> None:
-    pendulum = LocalVectorEnv(EnvSpec("Pendulum-v1"), 1)
+    pendulum = LocalVectorEnv(EnvSpec("Pendulum-v1", config=EnvConfig(step_s=0.05)), 1)
     pendulum.reset(np.zeros(1, int), (0,))
     still = np.zeros((1, 1), np.float32)
     ends = [pendulum.step(np.zeros(1, int), still) for _ in range(200)]

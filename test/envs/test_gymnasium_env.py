@@ -133,9 +133,10 @@ def test_a_malformed_renaming_is_refused(columns: tuple[str, ...]) -> None:
     ("name", "step_s", "length", "source"),
     [
         ("Point", None, 0.1, "1 / metadata['render_fps']"),
-        ("Timed", None, 0.05, "dt"),
+        ("Timed", None, 0.0996, "dt"),
         ("Timed", 0.2, 0.2, "--step-s"),
         ("Timeless", 0.3, 0.3, "--step-s"),
+        ("Substepped", 0.1, 0.1, "--step-s"),
     ],
 )
 def test_the_length_of_a_step_has_a_source(
@@ -156,6 +157,7 @@ def test_the_step_of_a_mujoco_environment_is_that_of_its_model() -> None:
     [
         ("Timeless", "does not define the length of its control step.*--step-s"),
         ("Frozen", "dt = 0.0, expected seconds above 0"),
+        ("Substepped", r"dt = 0.01 s, 1 / metadata\['render_fps'\] = 0.1 s, expected .*--step-s"),
         ("Choosing", r"has actions Discrete\(3\), expected continuous ones"),
         ("Counting", r"observes room = Discrete\(3\), expected a Dict of vectors"),
         ("WronglyNamed", r"state_names = \('x',\), expected a list of 4 names"),
@@ -316,6 +318,8 @@ def test_the_check_describes_an_environment_and_compares_two_resets() -> None:
     assert lines[1:] == [
         "control step 0.1 s from 1 / metadata['render_fps']; success from terminated"
     ]
+    longer = EnvSpec(f"{MODULE}:Named", view=CameraView(("x", "y"), {}, 0.3))
+    assert "control step 0.3 s, 3 repeats of 0.1 s from 1 / metadata" in describe_env(longer)[1]
     assert (
         "draw all random numbers from self.np_random"
         in describe_env(EnvSpec(f"{MODULE}:Unseeded"))[-1]

@@ -6,10 +6,13 @@ import pytest
 from dbp_ros.envs.local_vector_env import LocalVectorEnv
 from dbp_ros.envs.registry import EnvSpec
 from dbp_ros.errors import CommandError
+from dbp_ros.settings.environment import EnvConfig
 
 pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
 
 from dbp_ros.envs.ray_vector_env import RayVectorEnv
+
+PENDULUM = EnvSpec("Pendulum-v1", config=EnvConfig(step_s=0.05))
 
 
 @pytest.mark.parametrize(("name", "columns"), [("Hopper-v5", 3), ("metaworld/push", 4)])
@@ -36,7 +39,7 @@ def test_two_workers_step_like_two_local_environments(name: str, columns: int) -
 
 
 def test_training_and_evaluation_run_at_the_same_time() -> None:
-    first, second = (RayVectorEnv(EnvSpec("Pendulum-v1"), 2, workers=2) for _ in range(2))
+    first, second = (RayVectorEnv(PENDULUM, 2, workers=2) for _ in range(2))
     try:
         for env in (first, second):
             assert env.reset(np.arange(2), (0, 1)).shape == (2, 3)
@@ -46,7 +49,7 @@ def test_training_and_evaluation_run_at_the_same_time() -> None:
 
 
 def test_an_error_of_a_worker_is_raised_as_in_one_process() -> None:
-    env = RayVectorEnv(EnvSpec("Pendulum-v1"), 1, workers=1)
+    env = RayVectorEnv(PENDULUM, 1, workers=1)
     try:
         env.reset(np.zeros(1, int), (0,))
         with pytest.raises(CommandError, match=r"^the action of environment 0 is not finite"):

@@ -119,6 +119,16 @@ def test_wheels_and_a_gripper_of_many_joints_are_no_arms() -> None:
         find_arms(parse_urdf(chain(*fingers)))
 
 
+def test_a_telescopic_lift_below_an_arm_is_no_joint_of_it() -> None:
+    joints = [("lift_1", "base", "a"), ("lift_2", "a", "b")]
+    joints += [(f"joint_{k}", "bcde"[k - 1], "bcde"[k]) for k in (1, 2, 3)]
+    follows = '<joint name="lift_2" type="continuous"><mimic joint="lift_1"/>'
+    text = chain(*joints).replace('<joint name="lift_2" type="continuous">', follows)
+    (arm,) = find_arms(parse_urdf(text))
+    assert [joint.name for joint in arm.joints] == ["joint_1", "joint_2", "joint_3"]
+    assert arm.base == "b"
+
+
 def test_the_legs_of_a_humanoid_are_no_arms() -> None:
     leg, arm = ("hip_pitch", "hip_roll", "knee", "ankle"), ("shoulder", "elbow", "wrist")
     joints = [

@@ -146,7 +146,7 @@ class BagSet:
         with Rosbag(path) as bag:
             topics = self._topics(bag, summary)
             self._same_action(topics, path)
-            streams = read_streams(bag, topics)
+            streams = read_streams(bag, topics, summary)
             rows = sample_rows(streams, step_s)
             images = read_images(bag, topics.cameras, rows)
         labels, step_ns = streams.labels, seconds_to_ns(step_s)

@@ -1,6 +1,8 @@
 """Streams of a recording: positions, actions and the arrivals of images, on the recorder's clock.
 
-A value is in effect from its arrival on, as for a policy that ran at that time.
+A value is in effect from its arrival on, as for a policy that ran at that time. In recordings of
+this package the positions change once per round of the drivers, as in the policy; in others they
+change with each message, so that a slow gripper does not freeze the arms.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,20 +16,26 @@ from dbp_ros.data.bags.action_sources import (
     HeldCommands,
     MeasuredPositions,
     PartialCommand,
-    RecordedTrajectory,
     Trajectories,
 )
 from dbp_ros.data.bags.bag_labels import BagLabels, read_labels
+from dbp_ros.data.bags.bag_summary import BagSummary
 from dbp_ros.data.bags.bag_topics import BagTopics
-from dbp_ros.data.bags.joint_messages import joint_readings, merged_joint_states, stamp_of
+from dbp_ros.data.bags.joint_messages import (
+    joint_readings,
+    merged_joint_states,
+    newest_joint_states,
+    stamp_of,
+)
 from dbp_ros.data.bags.rosbag import Rosbag
 from dbp_ros.data.bags.stamp_checks import IMAGE_GAP_S, JOINT_STATE_GAP_S, check_stamps
 from dbp_ros.data.bags.stamped_series import StampedSeries
+from dbp_ros.data.bags.trajectory_messages import recorded_trajectories
 from dbp_ros.errors import EpisodeError
-from dbp_ros.types import NS_PER_S, Array
+from dbp_ros.types import Array
 
-# Longest time from the stamp of a trajectory to its arrival, in [s].
-TRAJECTORY_DELAY_S = 5.0
+# Longest time between two messages of a topic as a multiple of the step that a bag states.
+GAP_STEPS = 1.5
 
 Messages = list[tuple[int, Any]]
 
@@ -61,8 +69,13 @@ class _Times:
     stamps_ns: list[int] = field(default_factory=list)
 
 
-def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
+def read_streams(bag: Rosbag, topics: BagTopics, summary: BagSummary | None) -> BagStreams:
     """Read everything except pixels.
+
+    Args:
+        bag: The recording.
+        topics: Role of each topic.
+        summary: Content of a bag of this package; None for a recording of another recorder.
 
     Raises:
         EpisodeError: If a joint or its command is missing or ambiguous, a topic has a gap, or a
@@ -80,11 +93,15 @@ def read_streams(bag: Rosbag, topics: BagTopics) -> BagStreams:
             messages[message.topic].append((message.arrival_ns, message.value))
     joints = topics.joints or _joints_of(messages, topics.states)
     states = _topics_of(messages, topics.states, joints)
-    _check_times(states, topics.cameras.values(), times)
+    step_s = (summary.step_s if summary else None) or 0.0
+    _check_times(states, topics.cameras.values(), times, GAP_STEPS * step_s)
     received = _in_order(messages[topic] for topic in states)
-    positions = StampedSeries(
-        (ns, merged.positions) for ns, merged in merged_joint_states(received, joints)
+    merged = (
+        newest_joint_states(received, joints, JOINT_STATE_GAP_S)
+        if summary is None
+        else merged_joint_states(received, joints)
     )
+    positions = StampedSeries((ns, found.positions) for ns, found in merged)
     if not positions.values:
         raise _without_positions(topics.states, joints, _joints_of(messages, topics.states))
     return BagStreams(
@@ -126,13 +143,24 @@ def _without_positions(
 
 
 def _check_times(
-    states: Collection[str], cameras: Collection[str], times: Mapping[str, _Times]
+    states: Collection[str],
+    cameras: Collection[str],
+    times: Mapping[str, _Times],
+    allowed_gap_s: float,
 ) -> None:
-    """Check gaps and clocks of the joint states and cameras."""
+    """Check gaps and clocks of the joint states and cameras.
+
+    Args:
+        states: Topics of joint states.
+        cameras: Topics of cameras.
+        times: Arrivals and stamps by topic.
+        allowed_gap_s: Time between two messages that is no gap in any case, in [s].
+    """
     required = [topic for topic in (*states, *cameras) if times[topic].arrivals_ns]
     end_ns = max((times[topic].arrivals_ns[-1] for topic in required), default=0)
     for topic in required:
         gap_s = JOINT_STATE_GAP_S if topic in states else IMAGE_GAP_S
+        gap_s = max(gap_s, allowed_gap_s)
         check_stamps(topic, times[topic].arrivals_ns, times[topic].stamps_ns, gap_s, end_ns)
 
 
@@ -185,7 +213,7 @@ def _actions(
             joints, (PartialCommand(ns, one.indices, one.positions) for ns, one in readings)
         )
     else:
-        source = Trajectories(joints, _trajectories(received, joints))
+        source = Trajectories(joints, recorded_trajectories(received, joints))
     if source.missing:
         raise EpisodeError(
             f"no command of {', '.join(source.missing)} on {' and '.join(topics.actions)}: record "
@@ -210,30 +238,3 @@ def _commands(
         chosen = [name in joints for name in names]
         indices = [joints.index(name) for name in names if name in joints]
         yield PartialCommand(arrival_ns, np.array(indices, np.int64), data[chosen])
-
-
-def _trajectories(
-    received: Iterable[tuple[str, tuple[int, Any]]], joints: tuple[str, ...]
-) -> Iterator[RecordedTrajectory]:
-    """Yield the trajectories of the joints; one without points is left out."""
-    for topic, (arrival_ns, message) in received:
-        names = list(message.joint_names)
-        columns = [column for column, name in enumerate(names) if name in joints]
-        if not (columns and len(message.points)):
-            continue
-        stamp_ns = stamp_of(message) or arrival_ns
-        if abs(stamp_ns - arrival_ns) > TRAJECTORY_DELAY_S * NS_PER_S:
-            raise EpisodeError(
-                f"a trajectory on {topic} is stamped {(stamp_ns - arrival_ns) / NS_PER_S:+.2f} s "
-                f"from its arrival at {arrival_ns / NS_PER_S:.3f}, expected at most "
-                f"{TRAJECTORY_DELAY_S:g} s: the clocks differ; use --action measured"
-            )
-        delays = [point.time_from_start for point in message.points]
-        due_ns = [stamp_ns + int(delay.sec) * NS_PER_S + int(delay.nanosec) for delay in delays]
-        positions = np.array([np.asarray(point.positions) for point in message.points], np.float64)
-        yield RecordedTrajectory(
-            arrival_ns,
-            np.array([joints.index(names[column]) for column in columns], np.int64),
-            np.array(due_ns, np.int64),
-            positions[:, columns],
-        )

@@ -26,7 +26,7 @@ CHANGE_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Following:
-    """How the joints of an episode follow their actions.
+    """Measures of how the joints of an episode follow their actions.
 
     Attributes:
         lag: Lag of the state behind the action in steps, negative if it leads; None if no joint

@@ -7,12 +7,11 @@ import numpy as np
 from dbp_ros.data.checks.finding import EpisodeFinding
 from dbp_ros.data.episode import Episode
 from dbp_ros.data.labelled_episodes import elapsed_s
+from dbp_ros.data.row_stamps import RATE_TOLERANCE
 from dbp_ros.types import NS_PER_S, Array, Flags, Indices
 
 # An interval of more than this many steps misses a row.
 LONG_STEPS = 1.5
-# Share by which the median interval may differ from the step of the episode.
-RATE_TOLERANCE = 0.05
 # The motion across a long interval distinguishes a clock step from missing rows: rows before and
 # after it that measure the speed, and the share of the expected motion below which no time passed.
 SPEED_ROWS, MOTION_SHARE = 3, 0.5

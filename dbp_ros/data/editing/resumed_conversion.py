@@ -7,9 +7,11 @@ from typing import Any
 
 from dbp_ros.data.editing.set_writing import SourceEpisode
 from dbp_ros.data.episode import episode_path
+from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.labels import labels_path
 from dbp_ros.data.unfinished import UNFINISHED_FILE, read_marker, write_marker
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.robot_files import robot_file
 
 UNFINISHED_SUFFIX = ".unfinished"
 
@@ -23,7 +25,8 @@ def unfinished_folder(out: Path) -> Path:
 def begin_conversion(folder: Path, episodes: Sequence[SourceEpisode], command: str) -> int:
     """Create a folder for a conversion, or keep what an interrupted one has finished in it.
 
-    An episode is kept if it has the same source, files and label. All other files are deleted.
+    An episode stays if it has the same source, files, label and description of the robot. All
+    other files are deleted.
 
     Args:
         folder: See `unfinished_folder`.
@@ -81,6 +84,10 @@ def finish_conversion(folder: Path, out: Path, names: Collection[str] = ("",)) -
 def _source(episode: SourceEpisode, state: str) -> dict[str, Any]:
     label = {key: value for key, value in episode.label.to_dict().items() if value is not None}
     where = {"data": str(episode.data.resolve()), "files": state, "name": episode.name}
+    robot = episode.selection.robot
+    if robot:
+        # The selection has its name only.
+        where["robot_sha256"] = files_sha256([robot_file(robot)])
     return {**where, "label": label, "selection": episode.selection.to_dict()}
 
 

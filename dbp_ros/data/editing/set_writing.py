@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbp_ros.data.episode import SUFFIX, episode_path, write_episode
+from dbp_ros.data.episode import SUFFIX, episode_path, is_episode_file, write_episode
 from dbp_ros.data.formats import open_episodes
 from dbp_ros.data.labels import NO_LABEL, EpisodeLabel, read_labels, write_labels
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection
@@ -55,16 +55,17 @@ def common_suffix(episodes: Sequence[SourceEpisode]) -> str:
     Returns:
         `.npz`, `.mcap`, or nothing if the episodes must be converted.
     """
-    suffixes = {
-        Path(one.name).suffix
-        if one.selection == DEFAULT_SELECTION
-        and one.name.startswith("episode_")
-        and (one.data / one.name).is_file()
-        else ""
-        for one in episodes
-    }
-    suffix = suffixes.pop() if len(suffixes) == 1 else ""
-    return suffix if suffix in FIRST_NUMBER else ""
+    suffixes = set(map(_own_suffix, episodes))
+    return suffixes.pop() if len(suffixes) == 1 else ""
+
+
+def _own_suffix(episode: SourceEpisode) -> str:
+    """Return the suffix of an episode that is a whole file of this package; empty for others."""
+    path = episode.data / episode.name
+    is_whole = episode.selection == DEFAULT_SELECTION and path.is_file()
+    if not (is_whole and path.name.startswith("episode_") and path.suffix in FIRST_NUMBER):
+        return ""
+    return path.suffix if path.suffix != SUFFIX or is_episode_file(path) else ""
 
 
 def require_same_spec(paths: Sequence[Path], selection: Selection = DEFAULT_SELECTION) -> None:

@@ -7,19 +7,21 @@ each array is time.
 import math
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dbp_ros.data.episode import SUFFIX, Episode
 from dbp_ros.data.episode_set import RowShape
+from dbp_ros.data.foreign.trajectory_ends import end_keys, require_one_episode
 from dbp_ros.data.hashing import files_sha256
-from dbp_ros.data.image_rows import is_image
-from dbp_ros.data.importing import Layout, Values, make_episode
+from dbp_ros.data.image_rows import compressed_images, is_image
+from dbp_ros.data.importing import NUMBERS, Layout, Values, make_episode, require_numbers
 from dbp_ros.data.read_errors import error_context
-from dbp_ros.data.row_stamps import step_of_stamps
+from dbp_ros.data.row_stamps import step_of_stamps, with_own_step
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
@@ -28,6 +30,29 @@ STATES = ("state", "states", "observation.state", "qpos", "observations.qpos")
 ACTIONS = ("action", "actions")
 SECONDS = ("timestamp", "timestamps")
 HDF5_SUFFIXES = (".hdf5", ".h5")
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """Shape and type of an array with a first axis.
+
+    Attributes:
+        shape: Of the whole array.
+        dtype: Of its items; bytes and objects are not read.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def row(self) -> RowShape:
+        """Shape of a row."""
+        return self.shape[1:]
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the items are numbers."""
+        return self.dtype.kind in NUMBERS
 
 
 class ArrayFiles(ABC):
@@ -57,15 +82,15 @@ class ArrayFiles(ABC):
         self.names = tuple(str(file.relative_to(folder)) for file in self._files)
         self._task = path.stem
         with error_context(str(self._files[0])):
-            shapes = self.row_shapes(self._files[0])
-            layout = _layout(shapes, selection)
+            headers = self.headers(self._files[0])
+            layout = _layout(headers, selection)
             step_s = selection.step_s or self._step_s(layout.seconds)
             self._layout = replace(layout, step_s=step_s)
-            self.unused = self._layout.unused(shapes)
+            self.unused = self._layout.unused({key: one.row for key, one in headers.items()})
 
     @abstractmethod
-    def row_shapes(self, file: Path) -> dict[str, RowShape]:
-        """Return the shape of a row of each array of numbers with a first axis."""
+    def headers(self, file: Path) -> dict[str, ArrayHeader]:
+        """Return shape and type of each array with a first axis."""
 
     @abstractmethod
     def arrays(self, file: Path, keys: Collection[str]) -> dict[str, Values]:
@@ -79,20 +104,26 @@ class ArrayFiles(ABC):
         return len(self._files)
 
     def read(self, index: int) -> Episode:
-        """Read one episode; see `EpisodeSet`."""
+        """Read one episode; see `EpisodeSet`.
+
+        Raises:
+            EpisodeError: If it is damaged, lacks a key, or holds several episodes.
+        """
         layout = self._layout
         keys = {*layout.state, *layout.action_keys, *layout.images, *layout.points}
         file = self._files[index]
         with error_context(str(file)):
-            keys = keys | {layout.seconds} - {""}
-            missing = sorted(keys - set(self.row_shapes(file)))
-            if missing:
+            keys, headers = keys | {layout.seconds} - {""}, self.headers(file)
+            if missing := sorted(keys - set(headers)):
                 raise EpisodeError(
-                    f"has no array of numbers for {', '.join(missing)}, as {self.names[0]} has: "
+                    f"has no array {', '.join(missing)}, as {self.names[0]} has: "
                     "drop it, or choose what all have with --state, --action and --images"
                 )
+            _require_readable({key: headers[key] for key in sorted(keys)}, layout.images)
+            marks = end_keys([key for key, one in headers.items() if one.has_numbers])
+            require_one_episode(self.arrays(file, marks))
             found = self.arrays(file, keys)
-            return make_episode(found.__getitem__, layout, self._task, None)
+            return with_own_step(make_episode(found.__getitem__, layout, self._task, None))
 
     def sha256(self) -> str:
         """Return the sha256 over the sorted sha256 of the files."""
@@ -119,18 +150,14 @@ class ArrayFiles(ABC):
 class NpzArrays(ArrayFiles):
     """Episodes in `.npz` files of other projects."""
 
-    def row_shapes(self, file: Path) -> dict[str, RowShape]:
-        """Return the shape of a row of each array of numbers with a first axis.
+    def headers(self, file: Path) -> dict[str, ArrayHeader]:
+        """Return shape and type of each array with a first axis.
 
         Only the headers are read, so that arrays of Python objects are never unpickled.
         """
         with zipfile.ZipFile(file) as archive:
             headers = {name: _header(archive, name) for name in archive.namelist()}
-        return {
-            name.removesuffix(".npy"): shape[1:]
-            for name, (shape, kind) in headers.items()
-            if shape and kind in "fiub"
-        }
+        return {name.removesuffix(".npy"): one for name, one in headers.items() if one.shape}
 
     def arrays(self, file: Path, keys: Collection[str]) -> dict[str, Values]:
         """Return arrays of a file.
@@ -147,13 +174,29 @@ def open_npz_arrays(path: Path, selection: Selection) -> NpzArrays:
     return NpzArrays(path, sorted(path.glob(f"*{SUFFIX}")), selection)
 
 
-def _header(archive: zipfile.ZipFile, name: str) -> tuple[RowShape, str]:
-    """Return shape and kind of an array in a `.npz` file."""
+def _header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:
+    """Return shape and type of an array in a `.npz` file."""
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
         read = {(1, 0): np.lib.format.read_array_header_1_0}
         shape, _, dtype = read.get(version, np.lib.format.read_array_header_2_0)(file)
-    return tuple(shape), dtype.kind
+    return ArrayHeader(tuple(shape), dtype)
+
+
+def _require_readable(headers: Mapping[str, ArrayHeader], images: Collection[str]) -> None:
+    """Check that the chosen arrays are numbers.
+
+    Args:
+        headers: Of the chosen arrays.
+        images: Keys of the cameras.
+
+    Raises:
+        EpisodeError: If one holds bytes or objects, with its type.
+    """
+    for key, one in headers.items():
+        if key in images and not one.has_numbers:
+            raise compressed_images(key, one.shape, one.dtype)
+        require_numbers(key, one.shape, one.dtype)
 
 
 def first_key(keys: Sequence[str], available: Collection[str]) -> str:
@@ -161,14 +204,15 @@ def first_key(keys: Sequence[str], available: Collection[str]) -> str:
     return next((key for key in keys if key in available), "")
 
 
-def _layout(shapes: dict[str, RowShape], selection: Selection) -> Layout:
-    """Return the role of each key, without the rate."""
+def _layout(headers: Mapping[str, ArrayHeader], selection: Selection) -> Layout:
+    """Return the role of each key, without the rate; only numbers have one by default."""
+    shapes = {key: one.row for key, one in headers.items() if one.has_numbers}
     cameras = sorted(key for key, shape in shapes.items() if is_image(shape))
     return Layout(
-        state=choose("state", selection.state, (first_key(STATES, shapes) or STATES[0],), shapes),
-        action=choose_action(selection.action, first_key(ACTIONS, shapes) or ACTIONS[0], shapes),
-        images=choose("images", selection.images, cameras, shapes),
-        points=choose("points", selection.points, (), shapes),
+        state=choose("state", selection.state, (first_key(STATES, shapes) or STATES[0],), headers),
+        action=choose_action(selection.action, first_key(ACTIONS, shapes) or ACTIONS[0], headers),
+        images=choose("images", selection.images, cameras, headers),
+        points=choose("points", selection.points, (), headers),
         step_s=math.nan,
         seconds="" if selection.step_s else first_key(SECONDS, shapes),
     )

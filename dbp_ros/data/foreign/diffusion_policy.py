@@ -20,7 +20,7 @@ from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.image_rows import is_image
 from dbp_ros.data.importing import Layout, Values, make_episode
 from dbp_ros.data.read_errors import error_context
-from dbp_ros.data.row_stamps import assumed_rate, step_of_stamps
+from dbp_ros.data.row_stamps import assumed_rate, step_of_stamps, with_own_step
 from dbp_ros.data.selection import DEFAULT_SELECTION, Selection, choose, choose_action
 from dbp_ros.errors import EpisodeError
 
@@ -80,7 +80,9 @@ class DiffusionPolicyStore:
             number = range(len(self._ends))[index]
             first = self._ends[number - 1] if number else 0
             rows = slice(first, self._ends[number])
-            return make_episode(lambda key: self._rows(key, rows), self._layout, self._task, None)
+            return with_own_step(
+                make_episode(lambda key: self._rows(key, rows), self._layout, self._task, None)
+            )
 
     def _median_step_s(self) -> float:
         """Return the median time between two rows of the first episode with two, in [s]."""

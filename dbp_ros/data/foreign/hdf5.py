@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 
 from dbp_ros.data.episode import Episode
-from dbp_ros.data.episode_set import EpisodeSet, RowShape
-from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, ArrayFiles
+from dbp_ros.data.episode_set import EpisodeSet
+from dbp_ros.data.foreign.array_files import HDF5_SUFFIXES, ArrayFiles, ArrayHeader
 from dbp_ros.data.foreign.robomimic import RobomimicFile
 from dbp_ros.data.hashing import files_sha256
 from dbp_ros.data.importing import Values
@@ -108,11 +108,11 @@ class RobomimicFolder:
 class Hdf5Arrays(ArrayFiles):
     """Episodes in HDF5 files of one episode each."""
 
-    def row_shapes(self, file: Path) -> dict[str, RowShape]:
-        """Return the shape of a row of each array of numbers with a first axis."""
+    def headers(self, file: Path) -> dict[str, ArrayHeader]:
+        """Return shape and type of each array with a first axis."""
         with h5py.File(file, "r") as opened:
             arrays = _arrays(opened).items()
-            return {key: tuple(a.shape[1:]) for key, a in arrays if a.dtype.kind in "fiub"}
+            return {key: ArrayHeader(tuple(a.shape), a.dtype) for key, a in arrays}
 
     def arrays(self, file: Path, keys: Collection[str]) -> dict[str, Values]:
         """Return arrays of a file.

@@ -44,7 +44,7 @@ class RobomimicFile:
     By default the state is `object` and the poses and openings of the grippers, sorted by name; if
     no position of a gripper is stored, every low-dimensional observation. The cameras are all
     observations of shape (steps, height, width, 3) or (steps, 3, height, width), whatever their
-    names.
+    names. Groups among the observations, as of Isaac Lab, are not read.
     Actions are those of the environment, usually relative ones from -1 to 1.
 
     Attributes:
@@ -129,20 +129,27 @@ def _step_s(arguments: dict[str, Any], selection: Selection) -> float:
 
 def _row_shapes(demo: Any) -> dict[str, RowShape]:
     """Return the shape of a row of each array of a demonstration and of its observations."""
-    arrays = {**{key: demo[key] for key in demo}, **{key: demo["obs"][key] for key in demo["obs"]}}
-    return {key: tuple(a.shape[1:]) for key, a in arrays.items() if isinstance(a, h5py.Dataset)}
+    arrays = _arrays(demo) | _arrays(demo["obs"])
+    return {key: tuple(array.shape[1:]) for key, array in arrays.items()}
+
+
+def _arrays(group: Any) -> dict[str, Any]:
+    """Return the arrays of a group, without those of the groups in it."""
+    return {key: value for key, value in group.items() if isinstance(value, h5py.Dataset)}
 
 
 def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
     if "obs" not in demo:
         raise EpisodeError("the demonstrations have no obs: extract the observations first")
-    shapes = {key: value.shape for key, value in demo["obs"].items()}
-    low = sorted(key for key, shape in shapes.items() if len(shape) <= 2)
+    observations, arrays = _arrays(demo["obs"]), _arrays(demo)
+    shapes = {key: value.shape for key, value in observations.items()}
+    # Isaac Lab stores the previous action as an observation, which is no state.
+    low = sorted(key for key, shape in shapes.items() if len(shape) <= 2 and key != ACTIONS)
     has_position = any(GRIPPER_POSITION.fullmatch(key) for key in low)
     default = [key for key in low if DEFAULT_STATE.fullmatch(key)] if has_position else low
     cameras = sorted(key for key, shape in shapes.items() if is_image(shape[1:]))
     # LIBERO has further states of the robot next to the observations.
-    tables = [key for key, value in demo.items() if len(getattr(value, "shape", ())) == 2]
+    tables = [key for key, value in arrays.items() if len(value.shape) == 2]
     return Layout(
         state=choose("state", selection.state, default, {*low, *tables} - {ACTIONS}),
         action=choose_action(selection.action, ACTIONS, {*tables, *low}),
@@ -151,7 +158,7 @@ def _layout(demo: Any, selection: Selection, step_s: float) -> Layout:
         step_s=step_s,
         rewards=REWARDS if REWARDS in demo else "",
         stamps_ns=STAMPS_NS if STAMPS_NS in demo else "",
-        columns=_column_names({**demo["obs"], **{key: demo[key] for key in tables}}),
+        columns=_column_names({**observations, **{key: arrays[key] for key in tables}}),
     )
 
 

@@ -59,7 +59,7 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Encoding:
-    """How videos are encoded.
+    """Settings of the encoding of videos.
 
     Attributes:
         codec: Codec.

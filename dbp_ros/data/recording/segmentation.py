@@ -55,7 +55,7 @@ class EpisodeSegmenter:
 
     @property
     def waiting_for(self) -> str:
-        """What the next recording waits for, and its remedy; empty during one."""
+        """Condition that the next recording requires, and its remedy; empty during one."""
         if self._recorder.recording:
             return ""
         if not self._controlled:

@@ -235,7 +235,8 @@ def _unused(path: Path, selection: Selection, unused: Mapping[str, RowShape]) ->
                     step_s=selection.step_s,
                 )
                 values = open_episodes(path, chosen).read(0).states
-                key = replace(key, low=float(values.min()), high=float(values.max()))
+                if values.size:
+                    key = replace(key, low=float(values.min()), high=float(values.max()))
         keys.append(key)
     return keys
 
