@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Healthy without errors; a warning, such as disabled control, is no fault of the container.
+# Healthy without errors; a warning, such as a stack without a policy, is no fault of the container.
 /entrypoint.sh dbp status > /dev/null
 [ $? -le 1 ]

@@ -45,7 +45,11 @@ class RawBrowser:
 
     def move(self, label: str, value: float) -> None:
         """Move a slider."""
-        self._send_update(self._uuid("GuiSliderMessage", label), value)
+        self.change("Slider", label, value)
+
+    def change(self, kind: str, label: str, value: Any) -> None:
+        """Change the value of an element, such as a `Checkbox`."""
+        self._send_update(self._uuid(f"Gui{kind}Message", label), value)
 
     def press(self, key: str) -> None:
         """Press a key without modifiers."""

@@ -80,7 +80,7 @@ class RecordingConsole:
             read_key: Waits for at most some seconds and returns keys, or an empty text.
 
         Raises:
-            DbpError: If the recorder ends or does not respond.
+            DbpError: If the recorder ends.
         """
         refresh_s = report_s = time.monotonic()
         with status_line(self._console) as show:
@@ -93,7 +93,7 @@ class RecordingConsole:
                     self.press(key)
                     refresh_s = 0.0
                 if time.monotonic() >= refresh_s:
-                    line = recording_line(self.statistics())
+                    line = self._line()
                     show(line)
                     refresh_s = time.monotonic() + REFRESH_S
                     if not self._console.is_terminal and time.monotonic() >= report_s:
@@ -102,21 +102,34 @@ class RecordingConsole:
 
     def press(self, key: str) -> None:
         """Execute a key; print the response of the recorder."""
-        service = SERVICES.get(key)
-        if key == TOGGLE:
-            service = SUCCESS if self.statistics()["recording"] else BEGIN
-        if service is None:
+        if key != TOGGLE and key not in SERVICES:
             self._console.print(KEYS)
             return
         try:
-            self._console.print(self._trigger(service))
+            self._console.print(self._trigger(self._service(key)))
         except DbpError as error:
             self._console.print(f"error: {error}")
 
     def statistics(self) -> dict[str, Any]:
-        """Return the statistics of the recorder."""
+        """Return the statistics of the recorder.
+
+        Raises:
+            DbpError: If it does not respond.
+        """
         found: dict[str, Any] = json.loads(self._trigger(STATISTICS))
         return found
+
+    def _service(self, key: str) -> str:
+        if key == TOGGLE:
+            return SUCCESS if self.statistics()["recording"] else BEGIN
+        return SERVICES[key]
+
+    def _line(self) -> str:
+        """Return the state of the recorder; one that does not respond may still record."""
+        try:
+            return recording_line(self.statistics())
+        except DbpError as error:
+            return f"the recorder does not respond: {error}"
 
 
 def recording_line(statistics: Mapping[str, Any]) -> str:

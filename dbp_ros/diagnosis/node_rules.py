@@ -25,16 +25,22 @@ def missing_nodes(s: Snapshot) -> Iterator[Finding]:
         sentence = f"not running in the namespace {s.namespace or '/'}, with {s.place}"
         yield Finding(ERROR, "stack", sentence, _found_elsewhere(s) or "dbp up")
         return
-    drivers = _other_chunk_publishers(s)
-    for name in absent:
-        if name == "guard":
-            sentence = "not running: the controllers hold their last command"
-        elif drivers:
-            yield Finding(NOTE, name, f"not running: {listed(drivers)} publishes action chunks")
-            continue
-        else:
-            sentence = "not running: no action chunks, only an operator moves the arms"
-        yield Finding(ERROR, name, sentence, "read its log, and restart the stack")
+    if "guard" in absent:
+        sentence = "not running: the controllers hold their last command"
+        yield Finding(ERROR, "guard", sentence, "read its log, and restart the stack")
+    if "policy" in absent:
+        yield _missing_policy(s)
+
+
+def _missing_policy(s: Snapshot) -> Finding:
+    """Return the finding about a policy that does not run: a stack may be started without one."""
+    if drivers := _other_chunk_publishers(s):
+        return Finding(NOTE, "policy", f"not running: {listed(drivers)} publishes action chunks")
+    sentence = "not running: no action chunks, only an operator moves the arms"
+    remedy = "if it was started, read its log, and restart the stack"
+    if s.nodes.get("teleop", NodeStatus("teleop")).copies:
+        return Finding(NOTE, "policy", sentence, remedy)
+    return Finding(WARNING, "policy", sentence, f"{remedy}; without a policy, start it with teleop")
 
 
 def _other_chunk_publishers(s: Snapshot) -> list[str]:

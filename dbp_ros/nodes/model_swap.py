@@ -49,6 +49,7 @@ class ModelSwap:
         self._guard = f"{node.get_namespace()}/guard".strip("/")
         self._publisher = node.create_publisher(String, "~/model", LATCHED)
         self._receiver = ModelReceiver(node, ignored)
+        self._success_topic = node.resolve_topic_name("success")
         subscribe_stateful(node, Bool, "success", self._on_success)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         node.create_service(Trigger, "~/rollback", diagnostics.trigger_callback(self._roll_back))
@@ -126,7 +127,7 @@ class ModelSwap:
     def begin_episode(self) -> None:
         """Begin the next episode."""
         if self._swap is not None:
-            self._swap.begin_episode()
+            self._swap.begin_episode(bool(self._node.count_publishers(self._success_topic)))
 
     def _folder_of(self, chosen: str, directory: Path, name: str) -> Path:
         """Return the folder of this namespace in `chosen`, by default a sibling of the model's."""

@@ -27,7 +27,10 @@ TRANSITION_S = 60.0
 NAMES_S = 2.0
 SLICE_S = 0.02
 # Nodes that record episodes.
-RECORDERS = ("learner", "recorder")
+LEARNER = "learner"
+RECORDERS = (LEARNER, "recorder")
+# Order in which an episode begins: if the recorder rejects it, none begins.
+BEGIN_ORDER = ("recorder", "policy", LEARNER)
 
 
 class OperatorClient:
@@ -163,7 +166,8 @@ class OperatorClient:
         Raises:
             DbpError: If none runs, or one does not respond or rejects the request.
         """
-        running = self._owners("begin_episode", ("policy", *RECORDERS))
+        owners = self._owners("begin_episode", ("policy", *RECORDERS))
+        running = sorted(owners, key=BEGIN_ORDER.index)
         notes = [self._begin_episode(name) for name in running]
         return "; ".join(filter(None, (f"episode begun: {' and '.join(running)}", *notes)))
 
@@ -207,12 +211,13 @@ class OperatorClient:
         try:
             return self.trigger(f"{name}/begin_episode")
         except DbpError:
-            # A learner has begun to record with the first decision of the policy; a recorder may
-            # have been started by a key.
-            statistics = json.loads(self.trigger(f"{name}/statistics"))
-            if not statistics.get("recording"):
+            # A learner may have begun to record with the first decision of the policy.
+            if name != LEARNER or not self._records(name):
                 raise
             return ""
+
+    def _records(self, name: str) -> bool:
+        return bool(json.loads(self.trigger(f"{name}/statistics")).get("recording"))
 
     def publishers(self, topic: str) -> list[str]:
         """Return the full names of the nodes that publish a topic."""

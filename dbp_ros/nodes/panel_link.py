@@ -17,8 +17,11 @@ from std_msgs.msg import Empty, Float64, String
 from std_srvs.srv import Trigger
 
 from dbp_ros.errors import DbpError
-from dbp_ros.nodes.operator_client import OperatorClient
+from dbp_ros.nodes.endpoints import publisher_names
+from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
+from dbp_ros.nodes.operator_client import DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED
+from dbp_ros.nodes.ros_graph import TRAJECTORY, Graph
 from dbp_ros.panel.links import ALWAYS, Action, Report
 from dbp_ros.panel.stop_path import StopPath
 from dbp_ros.types import Array
@@ -26,6 +29,8 @@ from dbp_ros.types import Array
 STOP_RESPONSE_S = 2.0
 TAKE_OVER_S = 10.0
 NEW_EPISODE_S = 90.0
+# Time in which a motion to the start pose ends, in [s].
+HOMING_END_S = 3.0
 # Time in which a running request may end when the page closes, in [s].
 CLOSE_S = 2.0
 HIDDEN = "_dbp_panel_"
@@ -186,8 +191,35 @@ def _activate(operator: OperatorClient) -> str:
 
 
 def _hold(operator: OperatorClient) -> str:
-    operator.deactivate_policy()
-    return "the policy is inactive: the guard holds the arms"
+    """Deactivate the policy, if it runs, and return control from an operator; return a message.
+
+    Raises:
+        DbpError: If the policy or the guard does not respond, or another node publishes chunks,
+            which the guard would follow in place of those of the operator.
+    """
+    policy = f"{operator.namespace}/policy"
+    runs = operator.spin_until(
+        lambda: operator.offers("policy/get_state") or policy in _chunk_publishers(operator),
+        DISCOVERY_SPREAD_S,
+    )
+    if runs:
+        operator.deactivate_policy()
+    if not operator.spin_until(lambda: _chunk_publishers(operator) <= {policy}, HOMING_END_S):
+        others = ", ".join(sorted(_chunk_publishers(operator) - {policy}))
+        raise DbpError(
+            f"the guard may follow {others}, which publishes action chunks: end it, or press the "
+            "emergency stop"
+        )
+    operator.give_back()
+    state = "the policy is inactive" if runs else "no policy runs"
+    return f"{state}, and no operator drives: the guard holds the arms"
+
+
+def _chunk_publishers(operator: OperatorClient) -> set[str]:
+    """Return the full names of the nodes whose chunks the guard follows without an operator."""
+    topics = Graph(operator.node, operator.namespace).subscribed("guard", (TRAJECTORY,))
+    chunks = [topic for topic in topics if not topic.endswith(OPERATOR_CHUNKS)]
+    return {name for topic in chunks for name in publisher_names(operator.node, topic)}
 
 
 def _trigger(service: str, response_s: float, operator: OperatorClient) -> str:

@@ -11,10 +11,13 @@ import viser
 from dbp_ros.errors import DbpError
 from dbp_ros.panel.control import PageControl
 from dbp_ros.panel.links import ALWAYS, Action, StackLink
+from dbp_ros.panel.stop_path import NOT_STOPPED
 
 # Key presses and clicks of one moment: a space bar that stops may also press the focused button.
 AFTER_STOP_S = 1.0
 NOTICE_S = 6.0
+# A pressed key repeats: reports of success within this time after another one are not shown.
+STOP_NOTICE_PERIOD_S = 0.5
 
 
 class Actions:
@@ -41,6 +44,8 @@ class Actions:
         self._server, self._control, self._link, self._now_s = server, control, link, now_s
         self._running = ""
         self._stopped_s = -AFTER_STOP_S
+        self._notified_s = -STOP_NOTICE_PERIOD_S
+        self._stop_notices: dict[int, viser.NotificationHandle] = {}
         self._lock = threading.Lock()
 
     def add_button(
@@ -108,6 +113,7 @@ class Actions:
             if action not in ALWAYS:
                 self._running = label
         if action == "hold":
+            self._control.end_driving()
             self._link.cancel_home()
         run = partial(self._run, client, label, action, done)
         threading.Thread(target=run, name=f"request {action}", daemon=True).start()
@@ -160,6 +166,15 @@ class Actions:
         self.notify(client, label, result or "done", "green")
 
     def _report_stop(self, client: int, text: str) -> None:
-        colour = "red" if text.startswith("NOT") else "orange"
-        for number in self._server.get_clients():
-            self.notify(number, f"EMERGENCY STOP of browser {client}", text, colour, None)
+        """Show the result of a stop in every browser, in place of that of the last one."""
+        failed, now_s = text.startswith(NOT_STOPPED), self._now_s()
+        title, colour = f"EMERGENCY STOP of browser {client}", "red" if failed else "orange"
+        with self._lock:
+            if not failed and now_s - self._notified_s < STOP_NOTICE_PERIOD_S:
+                return
+            self._notified_s = now_s
+            before, self._stop_notices = self._stop_notices, {}
+            for number, handle in self._server.get_clients().items():
+                if number in before:
+                    before[number].remove()
+                self._stop_notices[number] = handle.add_notification(title, text, color=colour)

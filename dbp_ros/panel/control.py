@@ -3,8 +3,10 @@
 import threading
 from dataclasses import dataclass
 
-# A browser that has not responded for this long no longer drives.
+# The arms come to rest while the browser that drives them has not responded for this long.
 RESPONSE_S = 0.4
+# After this time its driving ends: its inputs are too late. A busy computer also delays responses.
+LOST_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,23 @@ class PageControl:
         with self._lock:
             self._drives = False
 
-    def responded(self, number: int, now_s: float) -> None:
-        """Note a sign of life of a browser."""
+    def end_lost_driving(self, now_s: float) -> bool:
+        """End driving by a browser that has not responded for `LOST_S`; return whether it drove."""
         with self._lock:
-            if self._holder == number:
+            lost = self._drives and self._is_lost(now_s)
+            self._drives = self._drives and not lost
+            return lost
+
+    def responded(self, number: int, now_s: float) -> bool:
+        """Note an input or response of a browser; return whether it drives the arms.
+
+        Inputs during a loss of the connection arrive after it, and do not count.
+        """
+        with self._lock:
+            drives = self._drives and self._holder == number and not self._is_lost(now_s)
+            if drives:
                 self._responded_s = now_s
+            return drives
 
     def is_driving(self, now_s: float) -> bool:
         """Return whether a browser drives the arms and has responded recently."""
@@ -113,6 +127,9 @@ class PageControl:
         if holder.number == number:
             return f"you, {holder}, have control{watchers}"
         return f"{holder} has control, you watch"
+
+    def _is_lost(self, now_s: float) -> bool:
+        return now_s - self._responded_s > LOST_S
 
     def _set_holder(self, number: int | None) -> None:
         self._holder, self._drives = number, False

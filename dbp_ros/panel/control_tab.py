@@ -27,7 +27,10 @@ class ControlTab:
         )
         actions.add_button("Run policy", "activate", hint="Activate the policy", key="P", icon=None)
         actions.add_button(
-            "Hold", "hold", hint="Deactivate the policy: the arms come to rest", key="H"
+            "Hold",
+            "hold",
+            hint="Deactivate the policy and end driving by hand: the arms come to rest",
+            key="H",
         )
         actions.add_button("Reset", "reset", hint="Clear a latched stop; control stays disabled")
         actions.add_button(

@@ -10,6 +10,7 @@ import numpy as np
 import viser
 
 from dbp_ros.panel import markup
+from dbp_ros.panel.control import LOST_S
 from dbp_ros.panel.shapes import quaternion
 from dbp_ros.panel.snapshot import PanelSnapshot
 from dbp_ros.panel.tabs import Html, PageContext
@@ -106,6 +107,8 @@ class DriveTab:
         gui.add_command(label, hotkey=key).on_trigger(act)
 
     def _taken_over(self, client: int) -> None:
+        # Targets of an earlier take-over do not count.
+        self._driven = set()
         self._page.control.begin_driving(client, time.monotonic())
 
     def _given_back(self, client: int) -> None:
@@ -134,10 +137,10 @@ class DriveTab:
         self._gizmos = {}
 
     def _drag(self, arm: str, event: Any) -> None:
-        self._dragged_s = time.monotonic()
-        if event.client_id is None or event.client_id != self._page.control.driver:
+        now_s = time.monotonic()
+        if event.client_id is None or not self._page.control.responded(event.client_id, now_s):
             return
-        self._page.control.responded(event.client_id, self._dragged_s)
+        self._dragged_s = now_s
         target = event.target
         self._driven.add(arm)
         self._page.link.send_hand_target(
@@ -147,7 +150,7 @@ class DriveTab:
     def _set_gripper(self, arm: str, event: Any) -> None:
         if event.client_id is None:
             return
-        if event.client_id == self._page.control.driver:
+        if self._page.control.responded(event.client_id, time.monotonic()):
             self._openings[arm] = float(event.target.value)
             self._driven.add(arm)
             self._page.link.send_gripper(arm, self._openings[arm])
@@ -174,6 +177,13 @@ class DriveTab:
             control = self._page.control
             driver = control.driver
             if driver is None:
+                continue
+            if control.end_lost_driving(time.monotonic()):
+                text = (
+                    f"browser {driver} did not respond for {LOST_S:g} s: the arms come to rest, "
+                    "take over to drive again"
+                )
+                self._page.actions.notify_all("Drive", text, "orange")
                 continue
             loop = self._page.server.get_event_loop()
             if not loop.is_closed():

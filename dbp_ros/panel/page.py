@@ -110,7 +110,8 @@ class Page:
     def _add_fixed_part(self) -> None:
         """Add what is above the tabs, the emergency stop first."""
         gui = self._server.gui
-        stop = gui.add_button(STOP_LABEL, color="red", order=STOP_ORDER)
+        hint = "In a text field, the space bar types a space"
+        stop = gui.add_button(STOP_LABEL, color="red", order=STOP_ORDER, hint=hint)
         key = gui.add_command(STOP_LABEL, hotkey="space")
 
         async def act(event: Any) -> None:

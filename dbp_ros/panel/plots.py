@@ -1,5 +1,6 @@
 """Live plots of the diagnostics, and learning curves."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,17 +27,19 @@ class Curve:
         node: Node of the stack.
         key: Key of its diagnostics.
         increment: Whether to show its increase per second in place of the value.
+        absent: Value without one in the diagnostics, while other curves have one; NaN for none.
     """
 
     label: str
     node: str
     key: str
     increment: bool = False
+    absent: float = float("nan")
 
 
 RATES = (
-    Curve("decisions [Hz]", "policy", "decision_period.rate_hz"),
-    Curve("commands [Hz]", "guard", "command_period.rate_hz"),
+    Curve("decisions [Hz]", "policy", "decision_period.rate_hz", absent=0.0),
+    Curve("commands [Hz]", "guard", "command_period.rate_hz", absent=0.0),
 )
 LATENCIES = (
     Curve("image age [ms]", "guard", "image_age_at_command_ms.p50"),
@@ -93,9 +96,13 @@ class LivePlot:
         if now_s - self._sampled_s < SAMPLE_PERIOD_S:
             return
         self._sampled_s = now_s
-        values = tuple(snapshot.number(curve.node, curve.key) for curve in self._curves)
-        if np.isnan(values).any():
-            # A node does not run or has no statistics yet.
+        found = [snapshot.number(curve.node, curve.key) for curve in self._curves]
+        values = tuple(
+            curve.absent if math.isnan(value) else value
+            for curve, value in zip(self._curves, found, strict=True)
+        )
+        # The axis of a plot with NaN has no range.
+        if np.isnan(found).all() or np.isnan(values).any():
             self._values.clear()
             return
         self._values.append(values)

@@ -15,6 +15,15 @@ from websockets.http11 import Request, Response
 
 from dbp_ros.errors import ConfigError, DbpError
 from dbp_ros.panel.gate import PROTECTION, Gate
+from dbp_ros.panel.stop_key import add_stop_key
+
+# Of an address that stands for all interfaces: its family, an address for documentation (RFC 5737,
+# RFC 3849), and the address without a route to others.
+PROBES = {
+    "0.0.0.0": (socket.AF_INET, "192.0.2.1", "127.0.0.1"),
+    "::": (socket.AF_INET6, "2001:db8::1", "::1"),
+}
+DISCARD_PORT = 9
 
 ProcessRequest = Callable[[ServerConnection, Request], Response | None]
 
@@ -60,20 +69,24 @@ def stop_server(server: viser.ViserServer) -> None:
 def address_of(host: str, gate: Gate) -> str:
     """Return the address of the page for the user, with the token if there is one."""
     # A page on all interfaces is reached by the name of the computer's address.
-    shown = host if host not in ("0.0.0.0", "::") else own_address()
+    shown = own_address(host) if host in PROBES else host
     bracketed = f"[{shown}]" if ":" in shown else shown
     return f"http://{bracketed}:{gate.port}/" + (f"?token={gate.token}" if gate.token else "")
 
 
-def own_address() -> str:
-    """Return the address of this computer on the route to others; nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # An address for documentation, RFC 5737.
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
+def own_address(host: str) -> str:
+    """Return the address of this computer on the route to others; nothing is sent.
+
+    Args:
+        host: `0.0.0.0` for an IPv4 address, `::` for an IPv6 address.
+    """
+    family, outside, loopback = PROBES[host]
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((outside, DISCARD_PORT))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return loopback
 
 
 @contextlib.contextmanager
@@ -109,6 +122,7 @@ def _guarded(gate: Gate, process_request: ProcessRequest) -> ProcessRequest:
         response = process_request(connection, request)
         if response is not None:
             response.headers.update(PROTECTION)
+            add_stop_key(response)
         return response
 
     return check

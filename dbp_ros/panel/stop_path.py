@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dbp_ros.panel.links import Report
 from dbp_ros.runtime.stop_socket import LocalGuard, local_guards, send_stop
 
+# First words of the report of a stop that failed.
+NOT_STOPPED = "NOT STOPPED"
 # Calls the service of the guard; returns its error, empty for success.
 CallService = Callable[[], str]
 
@@ -55,6 +57,6 @@ class StopPath:
             return
         problem = self._call_service()
         if problem:
-            report(f"NOT STOPPED: {problem}. Press the robot's own emergency stop")
+            report(f"{NOT_STOPPED}: {problem}. Press the robot's own emergency stop")
         else:
             report("stopped: the guard, by its service")

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import viser
 
@@ -10,6 +10,7 @@ from dbp_ros.errors import DbpError
 
 # Makes a change and returns a sentence about it.
 Action = Callable[[], str]
+Input = TypeVar("Input", bound=viser.GuiInputHandle[Any])
 
 
 class TeachActions:
@@ -51,6 +52,27 @@ class TeachActions:
 
         button.on_click(on_click)
         return button
+
+    def guarded(self, element: Input) -> Input:
+        """Restore the last accepted value of an element if a browser that may not act changes it.
+
+        Args:
+            element: Element with a value, such as a slider.
+
+        Returns:
+            The same element.
+        """
+        accepted = element.value
+
+        # A coroutine runs in the event loop, before the next change.
+        async def check(event: viser.GuiEvent[Any]) -> None:
+            nonlocal accepted
+            if event.client_id is not None and self._refusal(event.client_id):
+                set_value(element, accepted)
+            accepted = element.value
+
+        element.on_update(check)
+        return element
 
     def press(self, label: str, browser: int | None = None) -> str:
         """Run the action of a button; return and show its result.

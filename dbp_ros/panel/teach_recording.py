@@ -35,7 +35,7 @@ class RecordingFolder:
         self._recorder = recorder
         with server.gui.add_folder("1. Record"):
             self._state = server.gui.add_markdown("")
-            self._task = server.gui.add_text("Task", task)
+            self._task = actions.guarded(server.gui.add_text("Task", task))
             if new_scene is not None:
                 actions.add_button("New scene", new_scene, hint="reset the simulated cell")
             actions.add_button("Begin", self._begin, color=GREEN)

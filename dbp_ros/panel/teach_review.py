@@ -47,9 +47,9 @@ class ReviewFolder:
         self.images: dict[str, viser.GuiImageHandle] = {}
         self._shown = ""
         with server.gui.add_folder("2. Review", expand_by_default=False) as self._folder:
-            self.episode = server.gui.add_dropdown("Episode", (NO_EPISODE,))
-            self.time_s = server.gui.add_slider("Time [s]", 0.0, 1.0, STEP_S, 0.0)
-            self.ghost = server.gui.add_checkbox("Show robot", True)
+            self.episode = actions.guarded(server.gui.add_dropdown("Episode", (NO_EPISODE,)))
+            self.time_s = actions.guarded(server.gui.add_slider("Time [s]", 0.0, 1.0, STEP_S, 0.0))
+            self.ghost = actions.guarded(server.gui.add_checkbox("Show robot", True))
             self._add_buttons()
         self.episode.on_update(self._on_choice)
         self.time_s.on_update(self._on_time)

@@ -1,7 +1,6 @@
 """Training, evaluation and deployment on the teach tab."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import viser
@@ -32,15 +31,17 @@ class TrainingFolder:
         self._server, self._actions, self._session = server, actions, session
         settings = session.workspace.settings
         with server.gui.add_folder("3. Train") as self._folder:
-            self.num_steps = server.gui.add_number("Steps", settings.num_steps, min=1, step=100)
+            self.num_steps = actions.guarded(
+                server.gui.add_number("Steps", settings.num_steps, min=1, step=100)
+            )
             actions.add_button("Train", self._train, color="blue")
             actions.add_button("Continue training", self._resume)
             actions.add_button("Cancel", self._cancel)
             self._bar = server.gui.add_progress_bar(0.0)
             self._progress = server.gui.add_markdown("")
         with server.gui.add_folder("4. Evaluate"):
-            self.episodes = server.gui.add_number(
-                "Episodes", settings.evaluation_episodes, min=1, step=1
+            self.episodes = actions.guarded(
+                server.gui.add_number("Episodes", settings.evaluation_episodes, min=1, step=1)
             )
             actions.add_button("Evaluate", self._evaluate, color="blue")
             self._result = server.gui.add_markdown("")
@@ -90,9 +91,7 @@ class TrainingFolder:
 
     def _train(self) -> str:
         with self._actions.lock:
-            workspace = self._session.workspace
-            changed = replace(workspace.settings, num_steps=int(self.num_steps.value))
-            workspace.save_settings(changed)
+            self._session.workspace.change_settings(num_steps=int(self.num_steps.value))
             return self._session.train(time.monotonic_ns())
 
     def _resume(self) -> str:

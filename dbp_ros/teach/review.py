@@ -56,7 +56,8 @@ class EpisodeReview:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._summaries: dict[FileKey, EpisodeEntry] = {}
-        self._undo: list[dict[str, EpisodeLabel]] = []
+        # Name and previous label of each change.
+        self._undo: list[tuple[str, EpisodeLabel]] = []
         self._opened: tuple[FileKey, OpenedEpisode] | None = None
 
     def episodes(self) -> tuple[EpisodeEntry, ...]:
@@ -141,16 +142,18 @@ class EpisodeReview:
         """
         if not self._undo:
             raise EpisodeError("no change to take back: labels were not changed since the start")
-        write_labels(self._folder, self._undo.pop())
-        return "the last change of the labels is taken back"
+        name, before = self._undo[-1]
+        write_labels(self._folder, {**read_labels(self._folder), name: before})
+        self._undo.pop()
+        return f"{name}: the last change of its label is taken back"
 
     def _change(self, name: str, change: Callable[[EpisodeLabel], EpisodeLabel]) -> None:
         if not self._path(name).is_file():
             raise EpisodeError(f"{self._path(name)} does not exist: choose another episode")
         labels = read_labels(self._folder)
-        changed = {**labels, name: change(labels.get(name, NO_LABEL))}
-        write_labels(self._folder, changed)
-        self._undo = [*self._undo, labels][-MAX_UNDO:]
+        before = labels.get(name, NO_LABEL)
+        write_labels(self._folder, {**labels, name: change(before)})
+        self._undo = [*self._undo, (name, before)][-MAX_UNDO:]
 
     def _entry(self, path: Path) -> EpisodeEntry:
         key = _key(path)

@@ -1,7 +1,9 @@
 """Folder of everything that teaching writes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dbp_ros.files import require_folder
 from dbp_ros.teach.settings import TeachConfig, read_settings, write_settings
@@ -60,6 +62,14 @@ class Workspace:
         """Write the settings of the next training."""
         write_settings(self.folder / SETTINGS, settings)
         self.settings = settings
+
+    def change_settings(self, **changes: Any) -> None:
+        """Change some settings of the next training; edits of the file stay.
+
+        Raises:
+            ConfigError: If the file cannot be read, or a setting is invalid.
+        """
+        self.save_settings(replace(read_settings(self.folder / SETTINGS), **changes))
 
     def new_training(self, starts_s: Mapping[str, float]) -> Training:
         """Create a training with a snapshot of episodes; see `create_training`.

@@ -54,6 +54,18 @@ class Recorder:
         return service
 
 
+class SilentRecorder(Recorder):
+    """Recorder that does not respond to its first requests for statistics."""
+
+    silent = 2
+
+    def trigger(self, service):
+        if service == "statistics" and self.silent:
+            self.silent -= 1
+            raise DbpError("recorder/statistics did not respond within 5 s")
+        return super().trigger(service)
+
+
 def console_of(recorder):
     return RecordingConsole(terminal(), recorder.trigger, lambda: None)
 
@@ -102,6 +114,16 @@ def test_a_pedal_with_one_key_ends_a_running_episode():
     recorder = Recorder(RECORDING)
     console_of(recorder).press("t")
     assert recorder.called == ["end_success"]
+
+
+def test_a_recorder_that_does_not_respond_continues_its_episode(capsys):
+    recorder = SilentRecorder(RECORDING)
+    keys = iter(["", "t", "t", "q"])
+    console_of(recorder).run(lambda limit_s: next(keys))
+    assert recorder.called == ["end_success"]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the recorder does not respond: recorder/statistics did not respond within 5 s" in shown
+    assert "error: recorder/statistics did not respond" in shown
 
 
 def test_topics_without_messages_are_named(capsys):

@@ -59,12 +59,19 @@ def test_a_stack_that_need_not_run_is_reported_only_if_it_runs_elsewhere():
     assert evaluate_optional_stack(broken) == evaluate_rules(broken)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("guard", "hold their last command"), ("policy", "no action chunks")]
-)
-def test_a_node_that_is_not_running_is_named(name, words):
-    stopped = replace(HEALTHY, nodes={**HEALTHY.nodes, name: NodeStatus(name)})
-    assert_named(stopped, ERROR, name, "not running", words)
+def without(name: str, **nodes: NodeStatus) -> Snapshot:
+    return replace(HEALTHY, nodes={**HEALTHY.nodes, name: NodeStatus(name), **nodes})
+
+
+def test_a_guard_that_is_not_running_is_an_error():
+    assert_named(without("guard"), ERROR, "guard", "not running", "hold their last command")
+
+
+def test_a_stack_without_a_policy_is_a_warning_and_with_teleoperation_a_note():
+    assert_named(without("policy"), WARNING, "policy", "no action chunks", "read its log", "teleop")
+    driven = without("policy", teleop=NodeStatus("teleop", 1, 0, "in control", 0.4))
+    assert_named(driven, NOTE, "policy", "no action chunks", "read its log")
+    assert exit_status(evaluate_rules(driven)) == 0
 
 
 def test_a_policy_that_another_node_replaces_is_no_fault():

@@ -1,7 +1,10 @@
 """A page with a fake link, and browsers without a browser."""
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +26,12 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.reports: list[Callable[[str], None]] = []
 
     def __getattr__(self, name: str) -> Callable[..., str]:
         def call(*arguments: Any) -> str:
             self.calls.append((name, *(a for a in arguments if not callable(a))))
+            self.reports += [a for a in arguments if callable(a)]
             return f"{name} is done"
 
         return call
@@ -42,6 +47,24 @@ class FakeClock:
         return self.now_s
 
 
+class StallingConnection:
+    """Connection to a port; its bytes wait while `flows` is cleared."""
+
+    def __init__(self, port: int) -> None:
+        self.flows = threading.Event()
+        self.flows.set()
+        self.socket, inner = socket.socketpair()
+        outer = socket.create_connection(("127.0.0.1", port))
+        for source, sink in ((inner, outer), (outer, inner)):
+            threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with sink, suppress(OSError):
+            while data := source.recv(65536):
+                self.flows.wait()
+                sink.sendall(data)
+
+
 @dataclass
 class PageRig:
     """A page with its link, port and browsers."""
@@ -52,10 +75,10 @@ class PageRig:
     port: int
     browsers: list[RawBrowser] = field(default_factory=list)
 
-    def open(self) -> RawBrowser:
-        """Open the page in a new browser."""
+    def open(self, **options: Any) -> RawBrowser:
+        """Open the page in a new browser, with options of its connection."""
         count = self.page.control.browsers
-        self.browsers.append(RawBrowser(self.port))
+        self.browsers.append(RawBrowser(self.port, **options))
         self.wait(lambda: self.page.control.browsers > count)
         return self.browsers[-1]
 
@@ -87,6 +110,7 @@ def server_and_page() -> Iterator[PageRig]:
 def rig(server_and_page: PageRig) -> Iterator[PageRig]:
     """The page without browsers and calls."""
     server_and_page.link.calls.clear()
+    server_and_page.link.reports.clear()
     server_and_page.clock.now_s += 10.0
     yield server_and_page
     for browser in server_and_page.browsers:

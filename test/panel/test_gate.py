@@ -1,7 +1,10 @@
 """The gate lets only the page's own requests through, over real sockets."""
 
+import gzip
 import http.client
 from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
 from raw_browser import RawBrowser
@@ -10,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 from dbp_ros.errors import ConfigError
 from dbp_ros.panel.gate import Gate
 from dbp_ros.panel.server import address_of, start_server
+from dbp_ros.panel.stop_key import SCRIPT
 
 HOST = "127.0.0.1"
 
@@ -109,6 +113,23 @@ def test_a_page_on_all_interfaces_needs_a_new_token_each_time() -> None:
     first, second = (Gate.of("0.0.0.0", False, ()) for _ in range(2))
     assert len(first.token) >= 32
     assert first.token != second.token
+
+
+@pytest.mark.parametrize(("host", "version"), [("0.0.0.0", 4), ("::", 6)])
+def test_the_address_of_a_page_on_all_interfaces_is_one_of_its_family(
+    host: str, version: int
+) -> None:
+    shown = urlsplit(address_of(host, Gate.of(host, False, ()))).hostname
+    assert ip_address(shown or "").version == version
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_the_page_contains_the_script_of_the_space_bar(open_gate: Gate, encoding: str) -> None:
+    response = get(open_gate, Accept_Encoding=encoding)
+    assert response.headers["Content-Encoding"] == encoding
+    page = gzip.decompress(response.body) if encoding == "gzip" else response.body
+    assert page.count(SCRIPT) == 1
+    assert page.index(SCRIPT) < page.index(b"<body")
 
 
 def test_a_port_in_use_is_an_error(open_gate: Gate) -> None:

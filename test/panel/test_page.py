@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from panel.conftest import PageRig
+import pytest
+from panel.conftest import PageRig, StallingConnection
 
 from dbp_ros.diagnosis.findings import ERROR, Finding
 from dbp_ros.diagnosis.snapshot import NodeStatus
@@ -139,12 +140,48 @@ def test_hands_are_driven_by_drags_and_the_heartbeat_ends_with_the_browser(rig: 
     assert not rig.page.control.is_driving(time.monotonic())
 
 
-def test_an_emergency_stop_ends_driving(rig: PageRig) -> None:
+def test_late_drags_of_a_lost_connection_have_no_effect(rig: PageRig) -> None:
+    connection = StallingConnection(rig.port)
+    browser = rig.open(sock=connection.socket, unix=True)
+    browser.click("Take over")
+    rig.wait(lambda: rig.page.control.driver is not None)
+    show(rig, positions=HOME)
+    browser.wait_for_text("/drive/left")
+    connection.flows.clear()
+    browser.drag("/drive/left", [0.1, 0.2, 0.3])
+    rig.wait(lambda: rig.page.control.driver is None)
+    connection.flows.set()
+    browser.wait_for_text("take over to drive again")
+    browser.click("Give back")
+    rig.wait_for_call("request", "give_back")
+    assert not any(call[0] == "send_hand_target" for call in rig.link.calls)
+
+
+@pytest.mark.parametrize("key", ["space", "H"])
+def test_a_stop_and_a_hold_end_driving(rig: PageRig, key: str) -> None:
     browser = rig.open()
     browser.click("Take over")
     rig.wait(lambda: rig.page.control.driver is not None)
-    browser.press("space")
+    browser.press(key)
     rig.wait(lambda: rig.page.control.driver is None)
+
+
+def test_a_browser_shows_one_report_of_a_stop_which_a_failure_replaces(rig: PageRig) -> None:
+    browser = rig.open()
+    for _ in range(3):
+        browser.press("space")
+    rig.wait(lambda: rig.link.calls.count(("emergency_stop",)) == 3)
+    report = rig.link.reports[0]
+    report("stopped: first")
+    report("stopped: repeated")
+    browser.wait_for_text("stopped: first")
+    report("NOT STOPPED: no guard")
+    browser.wait_for_text("NOT STOPPED: no guard")
+    browser.wait_for(lambda m: m["type"] == "RemoveNotificationMessage")
+    assert "stopped: repeated" not in str(browser.messages)
+    rig.clock.now_s += 1.0
+    report("stopped: again")
+    browser.wait_for_text("stopped: again")
 
 
 def test_a_watching_browser_cannot_drag_the_hands(rig: PageRig) -> None:

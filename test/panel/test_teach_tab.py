@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from demonstrations import CAMERAS, write_demonstration
+from raw_browser import RawBrowser
 
 from dbp_ros.errors import DbpError
-from dbp_ros.teach.settings import TeachConfig
-from dbp_ros.teach.workspace import Workspace
+from dbp_ros.teach.settings import TeachConfig, read_settings, write_settings
+from dbp_ros.teach.workspace import SETTINGS, Workspace
 
 viser = pytest.importorskip("viser")
 
@@ -113,6 +115,36 @@ def test_a_browser_without_control_changes_nothing(tab: TeachTab, recorder: Fake
     assert recorder.state == "waiting"
     tab.press("Begin", browser=1)
     assert recorder.state == "recording"
+
+
+def test_a_browser_without_control_changes_no_input(
+    tab: TeachTab, server: viser.ViserServer
+) -> None:
+    # Their numbers are 0 and 1.
+    watching, controlling = (RawBrowser(server.get_port()) for _ in range(2))
+    for kind, label, before, after in (
+        ("Text", "Task", "lift", "other"),
+        ("Number", "Steps", 20, 7),
+        ("Number", "Episodes", 2, 3),
+        ("Slider", "Time [s]", 0.0, 0.5),
+        ("Checkbox", "Show robot", True, False),
+    ):
+        watching.change(kind, label, after)
+        watching.wait_for(lambda m, value=before: m.get("updates") == {"value": value})
+        controlling.change(kind, label, after)
+        watching.wait_for(lambda m, value=after: m.get("updates") == {"value": value})
+    for browser in (watching, controlling):
+        browser.close()
+
+
+def test_training_leaves_edits_of_the_settings_in_place(
+    tab: TeachTab, workspace: Workspace
+) -> None:
+    path = workspace.folder / SETTINGS
+    write_settings(path, replace(workspace.settings, batch_size=8, num_steps=1))
+    tab.press("Train")
+    written = read_settings(path)
+    assert (written.batch_size, written.num_steps) == (8, 20)
 
 
 def test_the_chosen_time_is_shown_with_images_and_positions(

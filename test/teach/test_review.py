@@ -5,7 +5,7 @@ import pytest
 from demonstrations import CAMERAS, write_demonstration
 
 from dbp_ros.data.formats import open_episodes
-from dbp_ros.data.labels import LABELS_FILE, read_labels
+from dbp_ros.data.labels import LABELS_FILE, EpisodeLabel, read_labels, write_labels
 from dbp_ros.errors import EpisodeError
 from dbp_ros.teach.opened_episode import reduced
 from dbp_ros.teach.review import EpisodeReview
@@ -85,6 +85,27 @@ def test_undo_takes_back_the_changes_in_reverse_order(folder: Path) -> None:
     assert not (folder / LABELS_FILE).exists()
     with pytest.raises(EpisodeError, match="no change to take back"):
         review.undo()
+
+
+def test_undo_leaves_the_labels_of_other_commands_in_place(folder: Path) -> None:
+    review = EpisodeReview(folder)
+    review.label(name(1), "failure")
+    write_labels(folder, {**read_labels(folder), name(2): EpisodeLabel(task="other")})
+    review.undo()
+    assert read_labels(folder) == {name(2): EpisodeLabel(task="other")}
+
+
+def test_a_failed_undo_can_be_repeated(folder: Path) -> None:
+    review = EpisodeReview(folder)
+    review.label(name(1), "failure")
+    (folder / LABELS_FILE).write_text("damaged")
+    with pytest.raises(EpisodeError, match="correct the file"):
+        review.undo()
+    (folder / LABELS_FILE).unlink()
+    review.label(name(1), "failure")
+    review.undo()
+    review.undo()
+    assert read_labels(folder) == {}
 
 
 def test_limits_that_leave_no_step_are_refused(folder: Path) -> None:
