@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = (
         finetune_config_of(pretrained) if resumed else settings_from(FinetuneConfig, arguments)
     )
+    settings.require_effect(given_settings(arguments))
     learner = build_learner(pretrained.policy(), settings)
     shape = pretrained.shape
     view = CameraView(shape.state_names, shape.cameras, shape.step_s, shape.action_names)

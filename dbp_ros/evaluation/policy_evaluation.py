@@ -1,7 +1,8 @@
 """Evaluation of a policy in lockstep with guard and simulation, without ROS.
 
-`PolicyRunner` and `MotionGuard` run as on a robot and at the same rates, on simulated time. This
-measures success, not latency.
+`PolicyRunner` and `MotionGuard` run as on a robot and at the same rates, on simulated time: between
+the decisions of a slow model the remaining points of its chunk reach the guard. This measures
+success, not latency.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from dbp_ros.errors import ObservationError
 from dbp_ros.evaluation.disturbance import UNDISTURBED, DelayLine, Disturbance, degrade
 from dbp_ros.motion.feedback import SPEED_NS
 from dbp_ros.motion.guard import MotionGuard
-from dbp_ros.policy.decision_rate import with_decision_rate
+from dbp_ros.policy.decision_rate import loop_rate_hz, with_decision_rate
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.random_streams import RandomStream
@@ -44,7 +45,7 @@ class EpisodeOutcome:
         moved: Side of the arm that moved more, `left` or `right`.
         variant: Variant of the scene; see `Task.variant`.
         limited: Fraction of commands that a limit changed.
-        decisions: Number of decisions.
+        decisions: Number of decisions, each with a new chunk.
         jerk: RMS jerk of the arm joints in [rad/s^3].
     """
 
@@ -121,7 +122,7 @@ class _Rollout:
         self._tick_ns = round(NS_PER_S / guard.command_rate_hz)
         self._robot = DelayLine(round(disturbance.command_delay_s * guard.command_rate_hz))
         policy = with_decision_rate(policy, runner.model.manifest)
-        self._period_ns = round(NS_PER_S / policy.decision_rate_hz)
+        self._period_ns = round(NS_PER_S / loop_rate_hz(policy.decision_rate_hz))
         self._min_interval_ns = round(policy.earliest_decision * self._period_ns)
         self._cameras = runner.model.manifest.camera_names
         joints = runner.model.manifest.joints
@@ -132,8 +133,7 @@ class _Rollout:
             for k, name in enumerate(self._cameras)
         }
         self._pending: list[tuple[int, str, Frame]] = []
-        self._last_decision_ns = START_NS - self._period_ns
-        self._decisions = 0
+        self._last_step_ns = START_NS - self._period_ns
 
     def run(self) -> EpisodeOutcome:
         """Run until success or the time limit."""
@@ -159,12 +159,12 @@ class _Rollout:
             moved=self._moved(np.array(path)),
             variant=variant,
             limited=guard.counters.limited_commands / max(1, guard.counters.commands),
-            decisions=self._decisions,
+            decisions=self._runner.execution.statistics.inference.count,
             jerk=self._jerk(np.array(path)),
         )
 
     def _observe(self, positions: Array, now_ns: int) -> None:
-        """Add joint states and images; run a decision if it is due."""
+        """Add joint states and images; step the policy if it is due."""
         self._guard.add_measurement(positions, now_ns)
         self._runner.add_joint_state(positions[self._order].astype(np.float32), now_ns, now_ns)
         for name, image_ns in self._next_image_ns.items():
@@ -180,17 +180,16 @@ class _Rollout:
             _, name, frame = self._pending.pop(0)
             self._runner.add_image(name, frame, now_ns)
             new_image = True
-        since_ns = now_ns - self._last_decision_ns
+        since_ns = now_ns - self._last_step_ns
         if since_ns >= self._period_ns or (new_image and since_ns >= self._min_interval_ns):
-            self._decide(now_ns)
+            self._step(now_ns, triggered=since_ns < self._period_ns)
 
-    def _decide(self, now_ns: int) -> None:
+    def _step(self, now_ns: int, triggered: bool) -> None:
         try:
-            chunk = self._runner.step(now_ns)
+            chunk = self._runner.step(now_ns, triggered)
         except ObservationError:
             return
-        self._last_decision_ns = now_ns
-        self._decisions += 1
+        self._last_step_ns = now_ns
         self._guard.accept(replace(chunk, positions=chunk.positions[:, self._columns]), now_ns)
 
     def _moved(self, path: Array) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dbp_ros.data.episode import EPISODE_FILES
-from dbp_ros.errors import DbpError
-from dbp_ros.learning.checkpoint import CHECKPOINT
+from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.learning.checkpoint import CHECKPOINT, read_checkpoint
 
 Log = Callable[[str], None]
 
@@ -78,8 +78,9 @@ class WeakPolicy:
         """Record and train; finished steps are skipped.
 
         Raises:
-            DbpError: If a step fails.
+            DbpError: If a step fails, or the folders are of a recipe with other numbers.
         """
+        self._require_same(data, run)
         # An interrupted collection is continued.
         if len(list(data.glob(EPISODE_FILES))) < self.demonstrations:
             status(f"{self.demonstrations} demonstrations for a weak policy")
@@ -112,7 +113,7 @@ class WeakPolicy:
             Folders of the training run and of the bundle.
 
         Raises:
-            DbpError: If a step fails.
+            DbpError: If a step fails, or the folder is of a recipe with other numbers.
         """
         data, run, model = folder / "data", folder / "weak", folder / "models" / "weak"
         self.train(data, run, status)
@@ -120,6 +121,21 @@ class WeakPolicy:
             flags = ("--run", str(run), "--data", str(data), "--out", str(model))
             _run_dbp("export", *flags, "--name", "weak")
         return run, model
+
+    def _require_same(self, data: Path, run: Path) -> None:
+        """Check that finished steps have the numbers of this recipe."""
+        found = expected = self.demonstrations, self.updates
+        if (run / CHECKPOINT).exists():
+            checkpoint = read_checkpoint(run)
+            found = checkpoint.metadata["dataset"]["episodes"], checkpoint.config.num_steps
+        elif (recorded := len(list(data.glob(EPISODE_FILES)))) > self.demonstrations:
+            found = recorded, self.updates
+        if found != expected:
+            raise ConfigError(
+                f"the weak policy in {run.parent} is of {found[0]} demonstrations and {found[1]} "
+                f"updates, expected {expected[0]} and {expected[1]}: give another folder, or "
+                f"delete {data}, {run} and its export"
+            )
 
 
 def _run_dbp(*words: str) -> None:

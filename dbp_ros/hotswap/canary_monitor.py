@@ -48,6 +48,10 @@ class ModelRecord:
         if last is not None and commands > last[0] and limited >= last[1]:
             self._commands.append((commands - last[0], limited - last[1]))
 
+    def resume(self) -> None:
+        """Exclude the commands since the last report, because another model sent them."""
+        self._last = None
+
     def add_episode(self, solved: bool) -> None:
         """Add the outcome of an episode."""
         self._episodes.append(solved)

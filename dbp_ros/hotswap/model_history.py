@@ -42,7 +42,8 @@ class ModelHistory:
 
         Args:
             folder: Folder of the copies; created with the first.
-            max_count: Number of good bundles to store; 0 disables the history.
+            max_count: Number of good bundles to store. With 0, a history on the disk is neither
+                used nor changed.
             max_mb: Their maximum total size in [MB].
             warn: Called with each failure.
             immutable: Folder whose bundles are never modified: their files are linked.
@@ -72,7 +73,7 @@ class ModelHistory:
 
     def mark_good(self, sha256: str) -> None:
         """Record that a bundle works; a restart falls back to the newest of these."""
-        if not self.path(sha256).is_dir():
+        if not self._max_count or not self.path(sha256).is_dir():
             return
         try:
             good = self._good()
@@ -83,6 +84,8 @@ class ModelHistory:
 
     def drop(self, sha256: str) -> None:
         """Delete the copy of a bundle that failed."""
+        if not self._max_count:
+            return
         if sha256 in self._loaded:
             self._loaded.remove(sha256)
         try:
@@ -96,7 +99,7 @@ class ModelHistory:
         Raises:
             BundleError: If the list of good bundles cannot be read.
         """
-        for sha256 in reversed(self._good()):
+        for sha256 in reversed(self._good() if self._max_count else []):
             if blocklist.reason(sha256):
                 continue
             with suppress(BundleError):

@@ -46,6 +46,16 @@ def require_not_older(manifest: Manifest, active: Manifest) -> None:
         )
 
 
+def require_exploration(manifest: Manifest, active: Manifest) -> None:
+    """Raise `BundleError` if an exploring policy could no longer explore with a model."""
+    if active.stochastic and not manifest.stochastic:
+        raise BundleError(
+            f"model {manifest.name} version {manifest.version} is deterministic, expected a "
+            "stochastic one, as the policy explores: use a version that the learner exported, or "
+            "set explore to false"
+        )
+
+
 def load_model(bundle: Bundle, config: PolicyConfig) -> Model:
     """Load a bundle in a thread of lower priority than the decision loop.
 

@@ -23,6 +23,7 @@ from dbp_ros.hotswap.shadow_test import (
     ShadowTest,
     load_model,
     require_compatible,
+    require_exploration,
     require_not_older,
 )
 from dbp_ros.hotswap.swap_status import DEFERRED, SwapPhase, SwapStatus
@@ -117,11 +118,16 @@ class SwapTransaction:
         self._solved |= success and not self._success
         self._success = success
 
-    def begin_episode(self) -> None:
-        """Begin the next episode; the last one counts if one model alone executed it."""
+    def begin_episode(self, success_known: bool = True) -> None:
+        """Begin the next episode; the last one counts if one model alone executed it.
+
+        Args:
+            success_known: Whether `success` is published, so that an episode without it failed.
+        """
         *model, num_chunks = self._episode_start
         now = (self._activations, self._slot.active.number, self._slot.execution.num_chunks)
-        if [*now[:2]] == model and now[2] > num_chunks:
+        executed_alone = [*now[:2]] == model and now[2] > num_chunks
+        if executed_alone and (success_known or self._solved):
             self._record.add_episode(self._solved)
         self._episode_start, self._solved = now, False
         self._slot.execution.begin_episode()
@@ -168,8 +174,9 @@ class SwapTransaction:
         """Block the failed model and resume the record of the previous one."""
         self._activations += 1
         self._blocklist.add(failed.sha256, f"rolled back: {reason}")
-        self._record = self._canary.before if self._canary else ModelRecord(self._config)
-        self._canary = None
+        record = self._canary.before if self._canary else ModelRecord(self._config)
+        record.resume()
+        self._record, self._canary = record, None
         self._unstored = None
         if self._history is not None:
             self._history.drop(failed.sha256)
@@ -187,6 +194,8 @@ class SwapTransaction:
             self.report(SwapPhase.VERIFYING, sha256)
             bundle = read_bundle(candidate.directory)
             require_compatible(bundle.manifest, self._robot_manifest)
+            if self._config.explore:
+                require_exploration(bundle.manifest, active.runner.model.manifest)
             if candidate.announced:
                 require_not_older(bundle.manifest, active.runner.model.manifest)
         except (DbpError, OSError) as error:

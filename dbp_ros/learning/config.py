@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from dbp_ros.drift.fields import WIDE_TEMPERATURES
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.effect import require_effect
 from dbp_ros.settings.fields import Settings, setting
 
 # Methods that repel the samples of an observation from each other.
@@ -166,16 +167,7 @@ class TrainConfig(Settings):
                 "neighbours = 0: sinkhorn then learns the mean of the demonstrations: give some, "
                 "such as 16, or use joint_sinkhorn"
             )
-        default = TrainConfig()
-        for name, methods in USED_BY.items():
-            value = getattr(self, name)
-            if names is not None and name not in names:
-                continue
-            if value != getattr(default, name) and self.method not in methods:
-                raise ConfigError(
-                    f"{name} = {value} has no effect on {self.method}, only on "
-                    f"{' and '.join(methods)}"
-                )
+        require_effect(self, self.method, USED_BY, names)
 
     def _check_method(self) -> None:
         if self.latent_dct_modes > self.horizon:

@@ -12,8 +12,9 @@ Differences of that code (arXiv 2604.03540) from `ppo.py`:
 - one minibatch holds the whole batch; the KL, estimated from that root, is tested after the step;
 - the anchor acts on the whole chunk with a constant weight.
 
-Not implemented: its trained normalisation of observations and actions, and its learning rates with
-their schedule, which are for a hundred million steps.
+Not implemented: its independent latent of each decision, here an AR(1) process over
+`latent_time_constant_s`; its trained normalisation of observations and actions; and its learning
+rates with their schedule, which are for a hundred million steps.
 """
 
 import math

@@ -3,7 +3,7 @@
 The policy drifts towards the best chunks of an older policy and towards replayed ones. Differences
 from the published code: values are lower confidence bounds; actions are not clipped, which would
 remove their gradient; incomplete chunks are not used as positives; observations without a
-significant advantage are masked; each observation has its own scale.
+significant advantage are masked; each observation has its own kernel widths.
 """
 
 import copy

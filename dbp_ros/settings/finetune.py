@@ -1,15 +1,17 @@
 """Settings of online learning: PPO and DFP."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from dbp_ros.errors import ConfigError
+from dbp_ros.settings.effect import require_effect
 from dbp_ros.settings.fields import Settings, setting
 
 Algorithm = Literal["dbpo", "dbpo_no_anchor", "dbpo_published", "gaussian_ppo", "dfp"]
-ANNEALED = ("dbpo", "dbpo_no_anchor")
+ANNEALED: tuple[Algorithm, ...] = ("dbpo", "dbpo_no_anchor")
 # Algorithms that weight the decisions of an older policy by their importance ratio.
-REUSING = ("dbpo", "dbpo_no_anchor", "gaussian_ppo")
+REUSING: tuple[Algorithm, ...] = ("dbpo", "dbpo_no_anchor", "gaussian_ppo")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,30 @@ class OffPolicyConfig(Settings):
     )
     replay_buffer_size: int = setting(200_000, "dfp: decisions in the replay buffer", ge=1)
     replay_ratio: float = setting(32.0, "dfp: mean number of samples of a decision", ge=0.0)
+
+
+_EXCEPT_DFP = (*REUSING, "dbpo_published")
+_EXCEPT_PUBLISHED = (*REUSING, "dfp")
+_ANCHORED: tuple[Algorithm, ...] = ("dbpo", "gaussian_ppo")
+# Settings of some algorithms only.
+USED_BY: Mapping[str, tuple[Algorithm, ...]] = {
+    **{item.name: ("dfp",) for item in fields(OffPolicyConfig)},
+    "latent_time_constant_s": (*ANNEALED, "dbpo_published", "dfp"),
+    "init_noise_std": _EXCEPT_PUBLISHED,
+    # For dfp, the range of init_noise_std only.
+    "min_noise_std": _EXCEPT_PUBLISHED,
+    "max_noise_std": _EXCEPT_PUBLISHED,
+    "gae_lambda": _EXCEPT_DFP,
+    "reward_clip": _EXCEPT_PUBLISHED,
+    "clip_ratio": REUSING,
+    "target_kl": REUSING,
+    # For dbpo_published, of the critic only.
+    "num_learning_epochs": _EXCEPT_DFP,
+    "minibatch_size": _EXCEPT_PUBLISHED,
+    "log_std_lr_scale": _EXCEPT_DFP,
+    "anchor_weight": _ANCHORED,
+    "anchor_distance": _ANCHORED,
+}
 
 
 @dataclass(frozen=True)
@@ -124,3 +150,14 @@ class FinetuneConfig(OffPolicyConfig):
                 f"num_positives = {self.num_positives} is more than num_candidates = "
                 f"{self.num_candidates}"
             )
+
+    def require_effect(self, names: Collection[str] | None = None) -> None:
+        """Check that no setting is without effect, as in a comparison with shared settings.
+
+        Args:
+            names: Settings to check, such as those of a command line; None for all.
+
+        Raises:
+            ConfigError: If the algorithm does not use a setting.
+        """
+        require_effect(self, self.algorithm, USED_BY, names)

@@ -17,13 +17,22 @@ EPISODES, VERSIONS, STATE = "episodes", "versions", "learner"
 # What learner and exploring policy wait for between episodes, with the remedy.
 NEXT_EPISODE = "the next episode: dbp episode begin, or dbp episode new in simulation"
 
+# Settings of `finetune` without effect on a robot, and the remedy.
+WITHOUT_EFFECT = {
+    "latent_time_constant_s": "set that of the policy",
+    "version_lag": "set max_version_lag",
+    "num_envs": "set join of the learner of each further robot",
+    "decisions_per_env": "set decisions_per_update",
+}
+
 
 @dataclass(frozen=True)
 class LearnerConfig(Settings):
     """Settings of the learner node, which records episodes and fine-tunes the policy.
 
     Raises:
-        ConfigError: If a value is out of range, or the versions of usable decisions do not stay.
+        ConfigError: If a value is out of range, the versions of usable decisions do not stay, or a
+            setting of the algorithm has no effect on a robot.
     """
 
     model: str = setting(PolicyConfig.model, "Initial model bundle of the policy")
@@ -77,3 +86,6 @@ class LearnerConfig(Settings):
                 f"max_version_lag = {self.max_version_lag}: the likelihoods of such decisions need "
                 f"their versions, and max_versions = {self.max_versions}"
             )
+        for name, remedy in WITHOUT_EFFECT.items():
+            if (value := getattr(self.finetune, name)) != getattr(FinetuneConfig, name):
+                raise ConfigError(f"finetune.{name} = {value} has no effect on a robot: {remedy}")

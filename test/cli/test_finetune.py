@@ -14,7 +14,8 @@ from dbp_ros.learning.config import TrainConfig
 from dbp_ros.learning.policy_network import PolicyNetwork, PolicyShape
 from dbp_ros.settings.dual_ur5e import DUAL_UR5E_JOINTS
 
-# Pendulum's: three states, one action, a step of 0.05 s, episodes of 200.
+# Three states, one action, a step of 0.05 s, episodes of 200.
+PENDULUM = "Pendulum-v1 --step-s 0.05"
 SHAPE = PolicyShape(("state.0", "state.1", "state.2"), ("action.0",), {}, {}, 0.05)
 SMALL = (
     "--num-envs 4 --decisions-per-env 10 --eval-episodes 2 --eval-every 2 --critic-warmup-updates 0"
@@ -44,9 +45,9 @@ def with_camera(tmp_path: Path) -> Path:
     return untrained(tmp_path / "with_camera", WITH_CAMERA)
 
 
-def finetune(trained: Path, out: str, *more: str, env: str = "Pendulum-v1") -> int:
-    words = ["finetune", "--run", str(trained), "--env", env, "--out", str(trained.parent / out)]
-    return main([*words, *SMALL.split(), *more])
+def finetune(trained: Path, out: str, *more: str, env: str = PENDULUM) -> int:
+    words = ["finetune", "--run", str(trained), "--out", str(trained.parent / out), "--env"]
+    return main([*words, *env.split(), *SMALL.split(), *more])
 
 
 def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
@@ -64,7 +65,7 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
     assert "give --resume" in capsys.readouterr().err
     for given, message in (
         (("--clip-ratio", "0.05"), "clip_ratio is 0.05, and the run in --out has"),
-        (("--max-episode-steps", "90"), "in Pendulum-v1, not in Pendulum-v1 --max-episode-steps"),
+        (("--max-episode-steps", "90"), f"in {PENDULUM}, not in {PENDULUM} --max-episode-steps"),
     ):
         assert finetune(trained, "out", "--resume", *given) == 1
         assert message in capsys.readouterr().err
@@ -76,8 +77,8 @@ def test_fine_tuning_writes_a_checkpoint_a_log_and_a_curve_and_resumes(
 
 def test_a_resumed_run_has_its_length_and_its_evaluations(trained: Path) -> None:
     assert finetune(trained, "out", "--steps", "500", "--eval-every", "7") == 0
-    words = ["finetune", "--env", "Pendulum-v1", "--out", str(trained.parent / "out"), "--resume"]
-    assert main(words) == 0
+    words = ["finetune", "--out", str(trained.parent / "out"), "--resume", "--env"]
+    assert main([*words, *PENDULUM.split()]) == 0
     facts = read_checkpoint(trained.parent / "out").metadata["finetuned"]
     assert (facts["steps"], facts["training"]["eval_every"]) == (640, 7)
 
@@ -87,6 +88,14 @@ def test_workers_without_their_engine_are_refused(
 ) -> None:
     assert finetune(trained, "out", "--workers", "8") == 1
     assert "--workers 8 has no effect on --engine local" in capsys.readouterr().err
+
+
+def test_a_setting_without_effect_on_the_algorithm_is_refused(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--algorithm", "dbpo_published", "--clip-ratio", "0.1")
+    assert finetune(trained, "out", *given) == 1
+    assert "clip_ratio = 0.1 has no effect on dbpo_published" in capsys.readouterr().err
 
 
 def test_fine_tuning_starts_from_the_weights_of_a_shipped_bundle(tmp_path: Path) -> None:

@@ -204,6 +204,18 @@ def test_an_intervention_marks_every_chunk_that_it_overlaps(record):
         assert recorded.has_intervention(chunk) == (start < 20 and end >= 12)
 
 
+def test_a_chunk_during_which_control_is_enabled_counts_as_stopped(record):
+    bag = record(60)
+    middle = BagEpisode(bag).policy_steps[2].stamp_ns + TICK_NS
+    bag.messages["guard_state"] = [
+        (START_NS, value("disabled: control is not enabled")),
+        (middle, value("tracking")),
+    ]
+    recorded = BagEpisode(bag)
+    stopped = [recorded.guard_stopped(chunk) for chunk in recorded.executed_chunks()]
+    assert stopped == [index <= 2 for index in range(len(stopped))]
+
+
 def test_an_incomplete_bag_is_rejected(record):
     bag = record(40)
     bag.end = None

@@ -132,6 +132,16 @@ def test_a_limit_of_zero_disables_the_history(write, tmp_path, warned):
     assert warned == []
 
 
+def test_a_limit_of_zero_neither_uses_nor_changes_an_earlier_history(history, write, tmp_path):
+    store_good(history, first := write(1))
+    store_good(history, second := write(2))
+    nothing = ModelHistory(tmp_path / "history", 0, 10.0)
+    assert version_of(nothing) is None
+    nothing.mark_good(first.sha256)
+    nothing.drop(second.sha256)
+    assert version_of(history) == 2
+
+
 def test_a_folder_that_cannot_be_written_is_a_warning(write, tmp_path, warned):
     (tmp_path / "file").write_text("no folder")
     store_good(ModelHistory(tmp_path / "file" / "history", 2, 10.0, warned.append), write(1))

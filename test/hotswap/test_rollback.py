@@ -121,6 +121,21 @@ def test_more_limited_commands_cause_a_rollback(harness: SwapHarness, write) -> 
     assert harness.statuses[-1].reason == "the guard limits 40 % of the commands, before 5 %"
 
 
+def test_the_commands_of_a_failed_model_do_not_count_for_the_previous_one(
+    harness: SwapHarness, write
+) -> None:
+    report(harness, 0.05)
+    swap_to(harness, write(2))
+    report(harness, 0.4)
+    harness.run_until("rolled_back")
+    for commands in (31_000, 32_000):
+        harness.swap.add_command_counts(commands, 12_000 + commands // 20)
+    swap_to(harness, write(3))
+    report(harness, 0.4)
+    harness.run_until("rolled_back")
+    assert harness.statuses[-1].reason == "the guard limits 40 % of the commands, before 5 %"
+
+
 def test_slow_inference_causes_a_rollback(write) -> None:
     harness = SwapHarness(write(1), PolicyConfig(shadow_decisions=1, inference_budget=10.0))
     swap_to(harness, write(2))
@@ -158,6 +173,21 @@ def test_an_episode_of_two_models_is_not_counted(harness: SwapHarness, write) ->
     harness.swap.begin_episode()
     episode(harness, solved=False)
     harness.swap.begin_episode()
+    for _ in range(5):
+        harness.run_period()
+    assert harness.statuses[-1].phase == "active"
+
+
+def test_an_episode_without_a_publisher_of_success_is_not_counted(
+    harness: SwapHarness, write
+) -> None:
+    for _ in range(2):
+        episode(harness, solved=True)
+    harness.swap.begin_episode()
+    swap_to(harness, write(2))
+    for _ in range(3):
+        harness.swap.begin_episode(success_known=False)
+        harness.run_period()
     for _ in range(5):
         harness.run_period()
     assert harness.statuses[-1].phase == "active"

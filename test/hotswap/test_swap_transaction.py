@@ -1,11 +1,12 @@
 """A candidate replaces the active model after all tests, or changes nothing."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hotswap.swap_harness import MS, PASSED, SwapHarness, swap_to
+from hotswap.swap_harness import CONFIG, MS, PASSED, SwapHarness, swap_to
 from toy_bundle import write_toy_bundle
 
 from dbp_ros.bundle.manifest import AS_RECORDED, ActionSpec
@@ -209,6 +210,20 @@ def test_an_older_version_is_refused_only_if_announced(harness: SwapHarness, wri
     assert harness.statuses[-1].version == 5
     swap_to(harness, older)
     assert harness.statuses[-1].version == 4
+
+
+def test_a_deterministic_model_does_not_replace_a_stochastic_one_that_explores(write) -> None:
+    harness = SwapHarness(write(1), replace(CONFIG, explore=True))
+    deterministic = write(2)
+    # The first stochastic model may come later.
+    swap_to(harness, deterministic)
+    swap_to(harness, write(3, log_std=-3.0))
+    harness.swap.submit(deterministic)
+    harness.run_until("refused")
+    assert harness.statuses[-1].version == 3
+    assert harness.statuses[-1].reason.startswith("model toy version 2 is deterministic, expected")
+    swap_to(harness, write(4, log_std=-3.0))
+    harness.slot.close()
 
 
 @pytest.mark.parametrize("changes", [{"version": 5}, {"version": 2, "name": "other"}])

@@ -58,6 +58,12 @@ def test_a_resumed_learner_makes_a_bit_identical_update(
         assert torch.equal(value, two[name]), name
 
 
+def test_gaussian_ppo_requires_a_policy_without_latents() -> None:
+    config = replace(CONFIG, algorithm="gaussian_ppo")
+    with pytest.raises(TrainingError, match="expected a policy of method bc_mse, and this is a"):
+        build_learner(policy("dbp"), config)
+
+
 def test_the_first_ratios_are_one_in_training_mode() -> None:
     trained = PPOLearner(policy(), CONFIG)
     transitions = sampled_transitions(trained, times=64)

@@ -111,8 +111,11 @@ class BagEpisode:
         return any(self.interventions.between(chunk.policy_step.stamp_ns, chunk.end_ns))
 
     def guard_stopped(self, chunk: ExecutedChunk) -> bool:
-        """Return whether the guard had stopped the arms or was disabled at the end of a chunk."""
-        return bool(self._stops.latest(chunk.end_ns))
+        """Return whether the guard had stopped the arms or was disabled during a chunk.
+
+        A chunk during which control is enabled does not move the arms from its first point on.
+        """
+        return any(self._stops.between(chunk.policy_step.stamp_ns, chunk.end_ns))
 
     def observed_images(self, step: PolicyStep) -> dict[str, Image] | None:
         """Return the images that a policy step was computed from, None if one is missing."""

@@ -6,9 +6,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from dbp_ros.data.recording.recorder import bag_numbers, bag_path
+from dbp_ros.data.recording.recorder import LOCK, bag_numbers, bag_path
 from dbp_ros.errors import TrainingError
-from dbp_ros.files import write_text
+from dbp_ros.files import locked, write_text
 
 # Folder name of the robot whose node runs the learner: its bags are not in a subfolder.
 OWN = ""
@@ -68,6 +68,19 @@ class EpisodeQueue:
             return [OWN]
         return [OWN, *sorted(path.name for path in self._episodes.iterdir() if path.is_dir())]
 
+    def active_robots(self, earlier: Mapping[str, int]) -> list[str]:
+        """Return the robots with a new episode, and those that have joined and run now.
+
+        Args:
+            earlier: An earlier value of `last`.
+        """
+        return [
+            robot
+            for robot in self.robots
+            if self.last.get(robot, 0) != earlier.get(robot, 0)
+            or (robot != OWN and _is_locked(self._episodes / robot / LOCK))
+        ]
+
     def new_episodes(self) -> Iterator[RecordedEpisode]:
         """Yield the episodes to read, those of each robot in order."""
         while self._repeats:
@@ -78,8 +91,11 @@ class EpisodeQueue:
             yield self._deliver(episode)
 
     def acknowledge(self) -> None:
-        """Remove the deliveries from the journal, once a checkpoint includes their updates."""
-        self._delivered = []
+        """Remove the deliveries from the journal, once a checkpoint includes their updates.
+
+        Deliveries that are not repeated yet stay.
+        """
+        self._delivered = list(self._repeats)
 
     def _is_new(self, episode: RecordedEpisode) -> bool:
         return episode.number > self.last.get(episode.robot, 0)
@@ -104,6 +120,17 @@ class EpisodeQueue:
             )
             waiting += zip(ends, new[-self._capacity :], strict=True)
         return [episode for _, episode in sorted(waiting)]
+
+
+def _is_locked(path: Path) -> bool:
+    """Return whether a process has locked a file, which need not exist."""
+    if not path.exists():
+        return False
+    try:
+        with locked(path, 0.0):
+            return False
+    except TimeoutError:
+        return True
 
 
 def _read(journal: Path) -> list[RecordedEpisode]:

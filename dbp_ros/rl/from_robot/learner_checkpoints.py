@@ -45,9 +45,8 @@ class LearnerCheckpoints:
         """
         progress = {"episodes": dict(episodes), "model": self._model}
         state = finetuned_checkpoint(self._pretrained, learner, progress)
-        versions = self.folder / BY_VERSION
-        write_checkpoint(versions / str(version), state)
-        for path in versions.iterdir():
+        write_checkpoint(self._folder_of(version), state)
+        for path in (self.folder / BY_VERSION).iterdir():
             if not version - MAX_VERSIONS < int(path.name) <= version:
                 shutil.rmtree(path)
         write_checkpoint(self.folder, state)
@@ -76,10 +75,16 @@ class LearnerCheckpoints:
         restore(checkpoint, learner)
         return dict(progress["episodes"])
 
-    def restore_version(self, learner: Learner, version: int) -> bool:
-        """Restore the state of a version; return whether there is one."""
-        folder = self.folder / BY_VERSION / str(version)
+    def episodes_of(self, version: int) -> dict[str, int] | None:
+        """Return the last episode of each robot in the state of a version; None without a state."""
+        folder = self._folder_of(version)
         if not (folder / CHECKPOINT).exists():
-            return False
-        restore(read_checkpoint(folder), learner)
-        return True
+            return None
+        return dict(read_checkpoint(folder).metadata["finetuned"]["episodes"])
+
+    def restore_version(self, learner: Learner, version: int) -> None:
+        """Restore the state of a version, which must exist."""
+        restore(read_checkpoint(self._folder_of(version)), learner)
+
+    def _folder_of(self, version: int) -> Path:
+        return self.folder / BY_VERSION / str(version)

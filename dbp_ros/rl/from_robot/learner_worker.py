@@ -29,7 +29,7 @@ from dbp_ros.files import locked
 from dbp_ros.learning.bundle_checkpoint import checkpoint_of
 from dbp_ros.learning.checkpoint import read_checkpoint
 from dbp_ros.rl.dbpo_published import PublishedLearner
-from dbp_ros.rl.from_robot.episode_queue import OWN, EpisodeQueue, RecordedEpisode
+from dbp_ros.rl.from_robot.episode_queue import EpisodeQueue, RecordedEpisode
 from dbp_ros.rl.from_robot.learner_checkpoints import LearnerCheckpoints
 from dbp_ros.rl.from_robot.policy_versions import PolicyVersions, golden_actions
 from dbp_ros.rl.from_robot.transition_extractor import MASKS, TransitionExtractor
@@ -81,6 +81,7 @@ class LearnerWorker:
                 "gaussian_ppo, which weight decisions by their likelihood and leave out those of "
                 "humans"
             )
+        config.finetune.require_effect()
         self._learner = learner
         self._require_parent_actions()
         self._checkpoints = LearnerCheckpoints(self._out / STATE, pretrained, self._parent.sha256)
@@ -160,20 +161,24 @@ class LearnerWorker:
             self._counts["refused_for_age"] += int((~fresh).sum())
 
     def _follow_rollback(self, rollback: dict[str, str] | None, first: RecordedEpisode) -> None:
-        """Restore the version that the only robot runs after a rollback from the newest one.
+        """Restore the version that the only active robot runs after a rollback from the newest one.
+
+        A robot is active if it runs, or has delivered an episode since the state of that version.
 
         Args:
             rollback: The sha256 of the failed bundle, `from`, and of the running one, `to`.
             first: First episode after the rollback.
         """
-        if rollback is None or self._queue.robots != [OWN]:
-            # The other robots continue with their version until the next one.
+        if rollback is None:
             return
         failed, running = (self._versions.version_of(rollback[end]) for end in ("from", "to"))
         if running is None or failed != self._version or running >= failed:
             return
-        if not self._checkpoints.restore_version(self._learner, running):
+        episodes = self._checkpoints.episodes_of(running)
+        if episodes is None or self._queue.active_robots(episodes) != [first.robot]:
+            # The other robots continue with their version until the next one.
             return
+        self._checkpoints.restore_version(self._learner, running)
         self._transitions = []
         self._counts["rollbacks"] += 1
         self._versions.delete_after(running)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dbp_ros.data.recording.recorder import bag_path
+from dbp_ros.data.recording.recorder import LOCK, bag_path
 from dbp_ros.errors import TrainingError
+from dbp_ros.files import locked
 from dbp_ros.rl.from_robot.episode_queue import OWN, EpisodeQueue
 
 
@@ -50,6 +51,33 @@ def test_deliveries_are_repeated_after_a_restart_until_they_are_acknowledged(
     assert list(again.new_episodes()) == [one for one in delivered if one != ("cell_2", 1)]
     again.acknowledge()
     assert list(queue(episodes, again.last).new_episodes()) == []
+
+
+def test_an_acknowledgement_during_the_repeats_does_not_lose_the_remaining_ones(
+    episodes: Path,
+) -> None:
+    for number in (1, 2):
+        record(episodes, OWN, number, at_s=number)
+    list(queue(episodes).new_episodes())
+    again = queue(episodes)
+    deliveries = again.new_episodes()
+    assert next(deliveries) == (OWN, 1)
+    again.acknowledge()
+    record(episodes, OWN, 3, at_s=3)
+    assert list(deliveries) == [(OWN, 2), (OWN, 3)]
+    assert list(queue(episodes, {OWN: 1}).new_episodes()) == [(OWN, 2), (OWN, 3)]
+
+
+def test_a_robot_is_active_while_it_runs_or_after_a_new_episode(episodes: Path) -> None:
+    for robot in (OWN, "cell_2", "cell_3"):
+        record(episodes, robot, 1, at_s=1)
+    found = queue(episodes)
+    assert found.active_robots({}) == []
+    list(found.new_episodes())
+    assert found.active_robots({OWN: 1, "cell_2": 1}) == ["cell_3"]
+    with locked(episodes / "cell_2" / LOCK, 0.0):
+        assert found.active_robots(found.last) == ["cell_2"]
+    assert found.active_robots(found.last) == []
 
 
 def test_the_oldest_episodes_of_each_robot_are_skipped_beyond_the_capacity(episodes: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from array import array
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,9 @@ from dbp_ros.bundle.bundle import read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.bundle.manifest import write_manifest
 from dbp_ros.data.bags.bag import FELL_BACK, BagTopic, BagWriter
-from dbp_ros.data.recording.recorder import bag_path
+from dbp_ros.data.recording.recorder import LOCK, bag_path
 from dbp_ros.errors import ConfigError, TrainingError
+from dbp_ros.files import locked
 from dbp_ros.learning.checkpoint import read_checkpoint, write_checkpoint
 from dbp_ros.learning.quantization import quantize_bundle
 from dbp_ros.policy.model import Model
@@ -326,17 +328,31 @@ def test_episodes_of_another_robot_count_like_its_own(config, tmp_path):
     assert resumed.statistics()["episodes"] == 0, "an episode was used twice"
 
 
-def test_a_rollback_of_one_of_several_robots_changes_nothing(config, tmp_path):
+def other_robot(folder, model, delivers):
+    """Add a robot that stopped before the first update, unless it delivers another episode."""
+    elsewhere, joined = folder / "elsewhere" / "episodes", folder / "episodes" / "cell_2"
+    for path in (elsewhere, joined):
+        path.mkdir(parents=True, exist_ok=True)
+    record(elsewhere.parent, 1, model, ticks=40)
+    shutil.move(bag_path(elsewhere, 1), bag_path(joined, 1 + delivers))
+
+
+@pytest.mark.parametrize("other", ["stopped", "running", "delivering"])
+def test_a_rollback_is_followed_unless_another_robot_is_active(config, tmp_path, other):
     worker = LearnerWorker(config, Reports().append)
-    first = read_bundle(tmp_path / "versions" / "1")
-    record(tmp_path, 1, Model(first))
-    worker.process_new_episodes()
-    second = read_bundle(tmp_path / "versions" / "2")
-    (tmp_path / "episodes" / "cell_2").mkdir()
-    record(tmp_path, 2, Model(first), fell_back={"from": second.sha256, "to": first.sha256})
-    worker.process_new_episodes()
-    assert worker.statistics()["rollbacks"] == 0
-    assert (tmp_path / "versions" / "2").exists()
+    first = version_of(tmp_path, 1)
+    other_robot(tmp_path, first, delivers=False)
+    for number in (1, 2):
+        record(tmp_path, number, version_of(tmp_path, number))
+        worker.process_new_episodes()
+    second, failed = version_of(tmp_path, 2), version_of(tmp_path, 3)
+    if other == "delivering":
+        other_robot(tmp_path, first, delivers=True)
+    record(tmp_path, 3, second, fell_back=rollback(failed, second))
+    lock = tmp_path / "episodes" / "cell_2" / LOCK
+    with locked(lock, 0.0) if other == "running" else nullcontext():
+        worker.process_new_episodes()
+    assert worker.statistics()["rollbacks"] == (other == "stopped")
 
 
 def test_a_state_of_an_earlier_version_is_refused(config, tmp_path):
