@@ -16,6 +16,7 @@ TIMED = {
     "test_realtime.py",
     "test_running_stack.py",
     "test_rate.py",
+    "test_stop_key.py",
 }
 
 

@@ -24,7 +24,8 @@ ARM = re.compile(
 OTHER_QUANTITY = re.compile(
     r"(?i:velocit|speed|effort|torque|current|force|accel|quaternion)"
     r"|((?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:(q|ang|lin|joint)?vel|acc|cos|sin|poses?|quats?|eef|ee)(?![a-z])"
+    r"(?i:(q|ang|lin|joint|motor)?vel(s|o)?|accs?|cos(ines?)?|sin(es?|cos)?|poses?|quats?|eef|ee)"
+    r"(?![a-z])"
 )
 
 

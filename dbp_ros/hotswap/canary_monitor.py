@@ -118,7 +118,16 @@ class CanaryMonitor:
             return ""
         return f"{100 * after:.0f} % of {window} episodes were solved, before {100 * before:.0f} %"
 
-    def finished(self, now_ns: int) -> bool:
-        """Return whether the canary period is over and both models have comparable episodes."""
-        episodes_missing = self.before.success_rate is not None and self.after.success_rate is None
+    def finished(self, now_ns: int, success_known: bool = True) -> bool:
+        """Return whether the canary period is over and both models have comparable episodes.
+
+        Args:
+            now_ns: Steady time.
+            success_known: Whether the success of episodes is known at present.
+        """
+        episodes_missing = (
+            success_known
+            and self.before.success_rate is not None
+            and self.after.success_rate is None
+        )
         return now_ns > self._until_ns and not episodes_missing

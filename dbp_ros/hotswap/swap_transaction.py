@@ -76,6 +76,7 @@ class SwapTransaction:
         self._activations = 0
         self._episode_start = (0, slot.active.number, slot.execution.num_chunks)
         self._success = self._solved = False
+        self._success_known = True
         self.report(SwapPhase.IDLE)
 
     def submit(self, directory: Path, announced: bool = False) -> None:
@@ -127,7 +128,8 @@ class SwapTransaction:
         *model, num_chunks = self._episode_start
         now = (self._activations, self._slot.active.number, self._slot.execution.num_chunks)
         executed_alone = [*now[:2]] == model and now[2] > num_chunks
-        if executed_alone and (success_known or self._solved):
+        self._success_known = success_known
+        if executed_alone and success_known:
             self._record.add_episode(self._solved)
         self._episode_start, self._solved = now, False
         self._slot.execution.begin_episode()
@@ -152,7 +154,7 @@ class SwapTransaction:
             return
         if reason := self._canary.rollback_reason():
             self._slot.roll_back(reason, active)
-        elif self._canary.finished(now_ns):
+        elif self._canary.finished(now_ns, self._success_known):
             self._canary = None
             self._slot.end_canary()
             self._mark_good(active)

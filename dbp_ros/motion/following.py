@@ -27,7 +27,7 @@ SLIP_SHARE = 0.3
 MAX_REANCHORINGS = 2
 # An arm that follows has come to rest at the latest this time after its command.
 FAR_S = 1.5 * SETTLE_S
-# A joint that follows a moving command has moved within this time, one that is lost has not.
+# A joint that follows its command at a distance moves fast: it has moved within this time.
 STANDS_S = 0.03
 # An arm that is far from its command and has been still for less than this is moved by hand.
 MOVED_S = 0.5 * SETTLE_S
@@ -57,7 +57,7 @@ class FollowingMonitor:
         """Start with commands at the measured positions. Shape (nu,)."""
         count = len(self.limit)
         self._error = np.zeros(count)
-        self._measured = positions
+        self._measured, self._measured_age_s = positions, 0.0
         self._steady_error = np.zeros(count)
         self._command_still_s = np.zeros(count)
         self._arm_still_s = np.zeros(count)
@@ -91,7 +91,8 @@ class FollowingMonitor:
             # The error of a gripper that holds an object is steady.
             slipped = error > self._steady_error + SLIP_SHARE * self.distance
             away = np.where(self._is_gripper, slipped, True) & (error > self.distance)
-            stands = self._arm_still_s >= STANDS_S
+            # Since its last movement until the last measurement.
+            stands = self._arm_still_s - self._measured_age_s >= STANDS_S
             exceeded = (same & away & stands) | exceeded
         return exceeded
 
@@ -121,9 +122,10 @@ class FollowingMonitor:
                 contact pushes away.
             dt: Time since the last call, in [s].
         """
+        self._measured_age_s += dt
         if measured is not self._measured:
             # An error without a new measurement is not that of the arm.
-            self._error, self._measured = error, measured
+            self._error, self._measured, self._measured_age_s = error, measured, 0.0
         self._update_arms(measured, dt)
         still = self._command_still_s >= SETTLE_S
         if not still.any():

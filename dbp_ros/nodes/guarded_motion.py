@@ -17,7 +17,6 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.errors import DbpError
 from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.conversions import trajectory_message
-from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
 from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, JOINT_STATES, LATCHED
 from dbp_ros.nodes.ros_graph import JOINT_STATE, TRAJECTORY, Graph
@@ -26,9 +25,8 @@ from dbp_ros.types import Array
 GUARD_PARAMETERS = (
     *("robot", "joints", "home_positions", "home_speed", "velocity_limit", "acceleration_limit"),
     *("position_lower", "position_upper", "tracking_error_limit", "real_time_factor"),
+    "joint_state_timeout_s",
 )
-# Number of topics of the guard by type; those of chunks are of the policy and of an operator.
-NUM_TOPICS = {JOINT_STATE: 1, TRAJECTORY: 2}
 CHUNK_RATE_HZ = 50.0
 # Times of the points of a chunk after its stamp, in [s].
 POINT_TIMES_S: Array = 0.05 * np.arange(1, 11, dtype=np.float64)
@@ -38,7 +36,7 @@ ARRIVED, LAGGING = 0.2, 0.6
 # Longest step on the path, in [s]. The guard brakes if no chunk arrives for this time, so a process
 # that was delayed for longer continues where the arms came to rest.
 MAX_STEP_S = 0.1
-# Positions whose joint states are older than this, in [s], are not those of the arms.
+# Shortest age, in [s], at which joint states are not those of the arms: a shell command may wait.
 RECENT_S = 0.3
 # The arms rest if no joint moves farther than the first, in [rad] or [m], for the second.
 STILL, STILL_S, REST_LIMIT_S = 0.003, 0.3, 3.0
@@ -93,6 +91,7 @@ class GuardedMotion:
         joints: Joints of the guard, in the order of all positions.
         home: Start pose of the robot in [rad] and [m]. Shape (nu,).
         limits: Limits of the motion.
+        joint_state_timeout_s: Age at which positions are no longer those of the arms.
         state: Last state of the guard.
     """
 
@@ -114,10 +113,9 @@ class GuardedMotion:
         node = operator.node
         node.create_subscription(String, "guard/state", self._on_state, LATCHED)
         settings = self._guard_settings()
-        for topic in self._guard_topics(JOINT_STATE):
-            node.create_subscription(JointState, topic, self._on_joint_states, JOINT_STATES)
-        chunks = self._guard_topics(TRAJECTORY)
-        self._chunk_topic = min(chunks, key=lambda topic: topic.endswith(OPERATOR_CHUNKS))
+        joint_states = self._input_of_guard(JOINT_STATE)
+        node.create_subscription(JointState, joint_states, self._on_joint_states, JOINT_STATES)
+        self._chunk_topic = self._input_of_guard(TRAJECTORY)
         self.robot: str = settings["robot"]
         self.joints: list[str] = list(settings["joints"])
         self.home = np.array(settings["home_positions"])
@@ -131,6 +129,7 @@ class GuardedMotion:
             np.array(settings["tracking_error_limit"]),
         )
         self._real_time_factor = float(settings["real_time_factor"])
+        self.joint_state_timeout_s = max(RECENT_S, settings["joint_state_timeout_s"])
 
     def start(self, enable: bool) -> Array:
         """Deactivate the policy and enable control; return the positions of the arms.
@@ -175,18 +174,15 @@ class GuardedMotion:
             )
         return settings
 
-    def _guard_topics(self, kind: str) -> list[str]:
-        """Return the topics of a type that the guard subscribes to, which may be remapped."""
+    def _input_of_guard(self, kind: str) -> str:
         graph = Graph(self._operator.node, self._operator.namespace)
-        topics: dict[str, str] = {}
-
-        def discovered() -> bool:
-            topics.update(graph.subscribed("guard", (kind,)))
-            return len(topics) == NUM_TOPICS[kind]
-
-        if not self._operator.spin_until(discovered, DISCOVERY_S):
-            raise DbpError(f"the guard does not subscribe to {kind}: see dbp status")
-        return list(topics)
+        if not self._operator.spin_until(lambda: bool(graph.input_of_guard(kind)), DISCOVERY_S):
+            found = ", ".join(graph.subscribed("guard", (kind,))) or "none"
+            raise DbpError(
+                f"the guard has other topics of {kind} than one and that of an operator: {found}; "
+                "see dbp status"
+            )
+        return graph.input_of_guard(kind)
 
     def _speed_scaling(self) -> float:
         return float(json.loads(self._operator.trigger("guard/statistics"))["speed_scaling"])
@@ -238,9 +234,10 @@ class GuardedMotion:
         return self._measured()
 
     def recent_positions(self) -> Array | None:
-        """Return the last positions; None if one is older than `RECENT_S`. Shape (nu,)."""
+        """Return the last positions; None if one is too old. Shape (nu,)."""
         oldest_s = min(self._arrivals_s.get(joint, -np.inf) for joint in self.joints)
-        return self._measured() if time.monotonic() - oldest_s <= RECENT_S else None
+        recent = time.monotonic() - oldest_s <= self.joint_state_timeout_s
+        return self._measured() if recent else None
 
     def _require_ready(self, enable: bool) -> bool:
         """Check that control is enabled or may be enabled; return whether it is enabled."""

@@ -8,6 +8,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from dbp_ros.diagnosis.snapshot import Endpoint, TopicStatus
 from dbp_ros.nodes.endpoints import UNDISCOVERED, full_name
+from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
 from dbp_ros.nodes.polled_subscriptions import NODE_SUFFIX
 
 JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
@@ -49,6 +50,18 @@ class Graph:
                 continue
             found |= {topic: types[0] for topic, types in topics if wanted & set(types)}
         return found
+
+    def input_of_guard(self, kind: str) -> str:
+        """Return the topic of joint states or of the policy's chunks, which may be remapped.
+
+        Args:
+            kind: `JOINT_STATE` or `TRAJECTORY`.
+
+        Returns:
+            Its full name; empty unless the guard is known to have exactly one.
+        """
+        topics = [t for t in self.subscribed("guard", (kind,)) if not t.endswith(OPERATOR_CHUNKS)]
+        return topics[0] if len(topics) == 1 else ""
 
     def published(self, name: str, kind: str) -> list[str]:
         """Return the topics of a type that a node of the stack publishes."""

@@ -15,7 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 from dbp_ros.errors import DbpError
 from dbp_ros.motion.homing import HomingPath, check_home
 from dbp_ros.nodes.conversions import trajectory_message
-from dbp_ros.nodes.guarded_motion import ARRIVED, RECENT_S, SETTLE_S, GuardedMotion
+from dbp_ros.nodes.guarded_motion import ARRIVED, SETTLE_S, GuardedMotion
 from dbp_ros.nodes.operator_client import DISCOVERY_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND
 from dbp_ros.robots.ros2_control import homing_controllers
@@ -136,7 +136,9 @@ def _follow(
         if motion.stopped:
             raise DbpError(f"the guard is {motion.state}")
         if motion.recent_positions() is None:
-            raise DbpError(f"no joint states for {RECENT_S:g} s: see dbp status")
+            raise DbpError(
+                f"no joint states for {motion.joint_state_timeout_s:g} s: see dbp status"
+            )
         if not ended:
             raise DbpError(motion.explain_delay(path.goal))
     except BaseException:

@@ -172,7 +172,8 @@ class Actions:
         with self._lock:
             if not failed and now_s - self._notified_s < STOP_NOTICE_PERIOD_S:
                 return
-            self._notified_s = now_s
+            # A success right after a failure is shown.
+            self._notified_s = -STOP_NOTICE_PERIOD_S if failed else now_s
             before, self._stop_notices = self._stop_notices, {}
             for number, handle in self._server.get_clients().items():
                 if number in before:

@@ -25,6 +25,8 @@ KEPT_BLOCK_BYTES = 32 << 20
 KEPT_BYTES = 256 << 20
 # Names of the threads in which Fast DDS sends samples again, and to readers that come later.
 RETRYING_THREADS = "dds.asyn"
+# Their distance from the priority of the process; the thread that swaps models is one below.
+RETRYING_BELOW = 2
 # Number of cores leased for a role.
 LEASED_CORES = {Role.GUARD: 1, Role.POLICY: POLICY_CORES}
 
@@ -98,9 +100,10 @@ def apply_cpu_affinity(
 def schedule_process(priority: int) -> str:
     """Schedule all threads of this process with SCHED_FIFO; return the outcome.
 
-    The asynchronous senders of Fast DDS get the next lower priority. While another thread has the
-    mutex of a writer they retry without a pause (`FlowControllerImpl::run`): with the same priority
-    and no other core that thread could not run, and the process would stand still.
+    The asynchronous senders of Fast DDS get a lower priority than all threads that publish. While
+    another thread has the mutex of a writer they retry without a pause (`FlowControllerImpl::run`):
+    with the same priority and no other core that thread could not run, and the process would stand
+    still.
     """
     lower_retrying_threads(priority)
     return set_priority(priority, *(running_threads() - _retrying_threads()))
@@ -109,14 +112,14 @@ def schedule_process(priority: int) -> str:
 def lower_retrying_threads(priority: int) -> None:
     """Schedule the asynchronous senders of Fast DDS below a priority; see `schedule_process`."""
     if threads := _retrying_threads():
-        set_priority(priority - 1, *threads)
+        set_priority(max(0, priority - RETRYING_BELOW), *threads)
 
 
 def set_priority(priority: int, *threads: int) -> str:
-    """Schedule threads with SCHED_FIFO; return the outcome.
+    """Set the scheduling of threads; return the outcome.
 
     Args:
-        priority: Priority; 0 for ordinary scheduling.
+        priority: Priority of SCHED_FIFO; 0 for ordinary scheduling.
         threads: Ids of the threads; none for the calling one.
     """
     policy = os.SCHED_FIFO if priority else os.SCHED_OTHER
@@ -125,7 +128,7 @@ def set_priority(priority: int, *threads: int) -> str:
         for thread in threads or (0,):
             os.sched_setscheduler(thread, policy, os.sched_param(priority))
 
-    return _try(f"SCHED_FIFO {priority}", schedule)
+    return _try(f"SCHED_FIFO {priority}" if priority else "ordinary scheduling", schedule)
 
 
 def set_niceness(niceness: int) -> str:

@@ -44,7 +44,18 @@ def test_a_joint_whose_name_contains_a_quantity_is_converted(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["velocity_elbow_joint", "joint_vel.0", "elbowVel", "wristPose", "qvel_joint"]
+    "name",
+    [
+        "velocity_elbow_joint",
+        "joint_vel.0",
+        "elbowVel",
+        "wristPose",
+        "qvel_joint",
+        "joint_vels",
+        "joint_accs.1",
+        "joint_sincos",
+        "motorvel",
+    ],
 )
 @pytest.mark.parametrize("unit", ["by_name", "rad", "deg"])
 def test_another_quantity_of_a_joint_is_no_angle(name: str, unit: str) -> None:

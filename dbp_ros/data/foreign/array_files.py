@@ -121,8 +121,8 @@ class ArrayFiles(ABC):
                 )
             _require_readable({key: headers[key] for key in sorted(keys)}, layout.images)
             marks = end_keys([key for key, one in headers.items() if one.has_numbers])
-            require_one_episode(self.arrays(file, marks))
-            found = self.arrays(file, keys)
+            found = self.arrays(file, keys | marks)
+            require_one_episode({key: found[key] for key in marks})
             return with_own_step(make_episode(found.__getitem__, layout, self._task, None))
 
     def sha256(self) -> str:
