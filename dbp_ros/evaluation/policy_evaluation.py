@@ -189,10 +189,9 @@ class _Rollout:
             chunk = self._runner.step(now_ns, triggered)
         except ObservationError:
             return
-        # A triggered step begins a new period. Another one is late by less than a tick, which does
-        # not add up.
-        due_ns = now_ns if triggered else self._last_step_ns + self._period_ns
-        self._last_step_ns = max(due_ns, now_ns - self._tick_ns)
+        # A step that is late by less than a tick does not delay the next one.
+        due_ns = self._last_step_ns + self._period_ns
+        self._last_step_ns = due_ns if 0 <= now_ns - due_ns < self._tick_ns else now_ns
         self._guard.accept(replace(chunk, positions=chunk.positions[:, self._columns]), now_ns)
 
     def _moved(self, path: Array) -> str:
