@@ -1,15 +1,17 @@
 """Conditions of `dbp bench rate`: image size and background load."""
 
 import shutil
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from dbp_ros.errors import ConfigError
-from dbp_ros.evaluation.running_stack import module_process
+from dbp_ros.errors import ConfigError, DbpError
+from dbp_ros.evaluation.running_stack import log_tail, module_process
 from dbp_ros.resources import resource_directory
 
 RENDERED_SIZE = (84, 84)
@@ -18,6 +20,11 @@ LOADS = ("idle", "swap", "record", "hog")
 # Loads of the operator's page with the recorder, by their number of browsers.
 PAGES = {"page": 1, "pages": 10}
 CONDITIONS = tuple(f"{size}-{load}" for size in SIZES for load in LOADS)
+# Printed by `page_clients` once all browsers have received a message.
+BROWSERS_CONNECTED = "browsers are connected"
+CONNECT_S, POLL_S = 60.0, 0.1
+# Processes of a load by their logs.
+Processes = Mapping[Path, "subprocess.Popen[bytes]"]
 KNOWN = (*CONDITIONS, *(f"{size}-{load}" for size in SIZES for load in PAGES))
 
 
@@ -71,7 +78,13 @@ def write_config(condition: Condition, folder: Path) -> Path:
 
 @contextmanager
 def background_load(condition: Condition, folder: Path) -> Iterator[None]:
-    """Run the background load of a condition; its logs and bags go to `folder`."""
+    """Run the background load of a condition; its logs and bags go to `folder`.
+
+    The block begins when the browsers of a page are connected.
+
+    Raises:
+        DbpError: If they do not connect, or a process ends during the block.
+    """
     commands: dict[str, tuple[str, ...]] = {}
     if condition.records:
         bags = ("--ros-args", "-p", f"out:={folder / 'bags'}")
@@ -82,7 +95,31 @@ def background_load(condition: Condition, folder: Path) -> Iterator[None]:
         commands["browsers"] = (*browsers, str(PAGES[condition.load]))
     if condition.load == "hog":
         commands["hog"] = ("benchmarks.rate.cpu_load",)
-    with ExitStack() as processes:
-        for name, command in commands.items():
-            processes.enter_context(module_process(command, folder / f"{name}.log", True))
+    with ExitStack() as resources:
+        processes = {
+            folder / f"{name}.log": resources.enter_context(
+                module_process(command, folder / f"{name}.log", True)
+            )
+            for name, command in commands.items()
+        }
+        if condition.load in PAGES:
+            _wait_for_browsers(folder / "browsers.log", processes)
         yield
+        _require_running(processes)
+
+
+def _wait_for_browsers(log: Path, processes: Processes) -> None:
+    deadline_s = time.monotonic() + CONNECT_S
+    while BROWSERS_CONNECTED not in log.read_text(encoding="utf-8"):
+        _require_running(processes)
+        if time.monotonic() > deadline_s:
+            raise DbpError(f"the browsers did not connect within {CONNECT_S:g} s: see {log.parent}")
+        time.sleep(POLL_S)
+
+
+def _require_running(processes: Processes) -> None:
+    for log, process in processes.items():
+        if process.poll() is not None:
+            raise DbpError(
+                f"the load {log.stem} ended with status {process.returncode}:\n{log_tail(log)}"
+            )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rate.conditions import (
+    PAGES,
     Condition,
     parse_condition,
     write_config,
@@ -22,7 +23,7 @@ from dbp_ros.cli.terminal import show, status_line, terminal
 from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.result_table import ResultTable, Row, provenance
 from dbp_ros.evaluation.running_stack import Log, running_stack
-from dbp_ros.extras import install_hint, is_missing
+from dbp_ros.extras import EXTRAS, install_hint, is_missing
 from dbp_ros.files import write_text
 from dbp_ros.nodes.model_pusher import ModelPusher
 from dbp_ros.settings.flags import add_settings, settings_from
@@ -128,7 +129,8 @@ def _row(condition: Condition, config: RateConfig, measurement: Measurement) -> 
     cores = after.cores_since(before)
     row |= {f"{name}_cores": cores.get(name, "") for name in PROCESSES}
     row |= {f"{name}_mb": after.memory_mb.get(name, "") for name in PROCESSES}
-    row["machine_stalls"] = sum(report["machine_stalls"].values())
+    if report["machine_stalls_known"]:
+        row["machine_stalls"] = sum(report["machine_stalls"].values())
     row["frames_hz"] = measurement.frames_hz
     if condition.load == "swap":
         row |= {"swaps": len(measurement.swap_times_s), "swaps_refused": measurement.swaps_refused}
@@ -157,7 +159,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure missing conditions, print the table and save the plot."""
     config: RateConfig = settings_from(RateConfig, arguments)
-    _require_recorder(config)
+    _require_libraries(config)
     console = terminal(width=140)
     table = ResultTable(config.out, NAME, COLUMNS, ("condition", "seconds"))
     with status_line(console) as status:
@@ -170,9 +172,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _require_recorder(config: RateConfig) -> None:
-    """Raise `ConfigError` if a condition records and a library for bags is missing."""
+def _require_libraries(config: RateConfig) -> None:
+    """Raise `ConfigError` if a library of a condition's recorder or page is missing."""
     for name in config.conditions:
-        for library in ("mcap", "mcap_ros2"):
-            if parse_condition(name).records and is_missing(library):
+        condition = parse_condition(name)
+        libraries = ("mcap", "mcap_ros2") if condition.records else ()
+        for library in (*libraries, *(EXTRAS["panel"] if condition.load in PAGES else ())):
+            if is_missing(library):
                 raise ConfigError(f"condition {name} needs {library}; {install_hint(library)}")

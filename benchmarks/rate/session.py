@@ -11,6 +11,7 @@ from benchmarks.rate.conditions import CONDITIONS, Condition, background_load
 from benchmarks.rate.process_usage import Usage, usage_below
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.errors import DbpError
+from dbp_ros.evaluation.loop_rates import Periods, rates_between, read_periods
 from dbp_ros.evaluation.report import EpisodeResult, build_report
 from dbp_ros.evaluation.running_stack import Log, read_reference_loops, reference_loops
 from dbp_ros.nodes.model_pusher import ModelPusher
@@ -23,6 +24,8 @@ POLL_S = 0.05
 SETTLE_S = 2.0
 # Time in which the recorder receives a message of each topic.
 RECORDER_START_S = 20.0
+# Counters of the guard in the report.
+COUNTERS = ("commands", "limited_commands", "stops")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Session:
         self._episodes: list[EpisodeResult] = []
         self._limit_s = float(pusher.statistics("simulation")["time_limit_s"])
         self._start_s = 0.0
+        self._start_periods: Periods = ()
 
     def run(self, models: Sequence[Path]) -> Measurement:
         """Measure for the configured duration."""
@@ -85,14 +89,19 @@ class Session:
                 self._begin_recording()
             for name in ("guard", "policy", "simulation"):
                 client.trigger(f"{name}/clear_statistics")
+            # These counters of the guard are since its start.
+            counted = client.statistics("guard")
+            self._start_episode()
             before = usage_below(os.getpid())
             times_s, refused = self._run_episodes(models)
             after = usage_below(os.getpid())
             recorded = client.statistics("recorder") if self._condition.records else {}
+            # If no episode is over.
+            unfinished = self._result()
             guard, policy, cell = map(client.statistics, ("guard", "policy", "simulation"))
+        guard |= {name: guard[name] - counted[name] for name in COUNTERS}
         reference, *pinned = read_reference_loops(files)
-        rates = _rates(policy, guard)
-        episodes = self._episodes or [EpisodeResult(False, self._config.duration_s, *rates)]
+        episodes = self._episodes or [unfinished]
         report = build_report(self._config.task, episodes, guard, policy, cell, reference, pinned)
         bars = {
             "commands": guard["command_period"]["period_error_bars"],
@@ -145,17 +154,16 @@ class Session:
         self._client.reset()
         self._client.trigger("policy/begin_episode")
         self._client.enable_control(True)
-        self._start_s = time.monotonic()
+        self._start_s, self._start_periods = time.monotonic(), read_periods(self._client)
 
     def _restart_finished_episode(self) -> None:
         """Start the next episode if the current one is over."""
         duration_s = time.monotonic() - self._start_s
         if self._client.succeeded or duration_s > self._limit_s:
-            guard, policy = map(self._client.statistics, ("guard", "policy"))
-            rates = _rates(policy, guard)
-            self._episodes.append(EpisodeResult(self._client.succeeded, duration_s, *rates))
+            self._episodes.append(self._result())
             self._start_episode()
 
-
-def _rates(policy: dict[str, Any], guard: dict[str, Any]) -> tuple[float, float]:
-    return policy["decision_period"]["rate_hz"], guard["command_period"]["rate_hz"]
+    def _result(self) -> EpisodeResult:
+        """Return the outcome of the current episode so far."""
+        rates = rates_between(self._start_periods, read_periods(self._client))
+        return EpisodeResult(self._client.succeeded, time.monotonic() - self._start_s, *rates)

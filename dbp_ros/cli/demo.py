@@ -6,11 +6,12 @@ from functools import partial
 from rich.console import Console
 
 from dbp_ros.cli.terminal import show, show_table, status_line, terminal
+from dbp_ros.errors import ConfigError
 from dbp_ros.evaluation.demo import DemoConfig, run_demo, write_results
 from dbp_ros.evaluation.report import report_table, unmet_requirements
 from dbp_ros.evaluation.robot_demo import run_robot_demo, write_robot_results
 from dbp_ros.settings.dual_ur5e import DEFAULT_ROBOT
-from dbp_ros.settings.flags import add_settings, settings_from
+from dbp_ros.settings.flags import add_settings, given_settings, settings_from
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     config: DemoConfig = settings_from(DemoConfig, arguments)
     console = terminal()
     if config.robot != DEFAULT_ROBOT:
+        if ignored := sorted(given_settings(arguments) - {"robot", "out"}):
+            raise ConfigError(
+                f"{ignored[0]} has no effect with the robot {config.robot}, which moves joint by "
+                "joint without a policy: leave it out"
+            )
         return _run_robot(config, console)
     with status_line(console) as show_progress:
         demo = run_demo(config, show_progress, partial(console.print, highlight=False))

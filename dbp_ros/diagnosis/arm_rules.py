@@ -167,13 +167,16 @@ def _slow(s: Snapshot, topic: str, streams: tuple[TopicStream, ...]) -> Iterator
     """Find drivers whose period is close to the timeout of the guard."""
     timeout_s = float(s.guard.parameters.get("joint_state_timeout_s") or DEFAULT_TIMEOUT_S)
     joints = set(s.guard.parameters.get("joints") or ())
+    # The timeout is in simulation time if that is slower, the measured rate in wall time.
+    factor = min(1.0, float(s.guard.parameters.get("real_time_factor") or 1.0))
     for stream in streams:
         relevant = not joints or joints & set(stream.names)
-        if relevant and stream.rate_hz * timeout_s < 2.0:
+        rate_hz = stream.rate_hz / factor
+        if relevant and rate_hz * timeout_s < 2.0:
             yield Finding(
-                ERROR if stream.rate_hz * timeout_s < 1.0 else WARNING,
+                ERROR if rate_hz * timeout_s < 1.0 else WARNING,
                 topic,
-                f"{listed(stream.names, 3)} arrive at {stream.rate_hz:.1f} Hz, expected "
+                f"{listed(stream.names, 3)} arrive at {rate_hz:.1f} Hz, expected "
                 f"more than {2.0 / timeout_s:.0f} Hz: the arms are held between messages",
                 "increase the rate of the driver, or joint_state_timeout_s in guard.yaml",
             )

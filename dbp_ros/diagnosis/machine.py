@@ -87,8 +87,8 @@ def read_machine(
     return MachineSnapshot(
         cores=len(os.sched_getaffinity(0)),
         is_root=os.geteuid() == 0,
-        max_priority=resource.getrlimit(resource.RLIMIT_RTPRIO)[1],
-        locked_memory_bytes=resource.getrlimit(resource.RLIMIT_MEMLOCK)[1],
+        max_priority=resource.getrlimit(resource.RLIMIT_RTPRIO)[0],
+        locked_memory_bytes=resource.getrlimit(resource.RLIMIT_MEMLOCK)[0],
         preempt_rt=_text(root / "sys/kernel/realtime") == "1",
         realtime_share=_realtime_share(root),
         governors=tuple(

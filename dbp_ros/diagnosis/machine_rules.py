@@ -111,10 +111,11 @@ def disk(m: MachineSnapshot, _: Snapshot) -> Iterator[Finding]:
 
 def network(m: MachineSnapshot, s: Snapshot) -> Iterator[Finding]:
     """Find receive buffers that are too small for the images, and lost images."""
-    largest = max(
-        (stream.message_bytes for source in s.cameras for stream in source.streams), default=0
+    # The policy receives the images of all cameras through one socket.
+    images = sum(
+        max((stream.message_bytes for stream in source.streams), default=0) for source in s.cameras
     )
-    needed = BUFFERED_IMAGES * largest or DEFAULT_BUFFER_BYTES
+    needed = BUFFERED_IMAGES * images or DEFAULT_BUFFER_BYTES
     command = f"sudo sysctl -w net.core.rmem_max={max(needed, 1 << 26)}"
     lost = [
         f"{source.topic.name} ({stream.lost_share:.0%})"
@@ -131,7 +132,7 @@ def network(m: MachineSnapshot, s: Snapshot) -> Iterator[Finding]:
             f"{command}, and restart the stack; or use compressed images",
         )
     if 0 < m.receive_buffer_bytes < needed:
-        what = f"two images of {_size(largest)}" if largest else "images of three cameras"
+        what = "two images of each camera" if images else "images of three cameras"
         yield Finding(
             WARNING,
             "network",

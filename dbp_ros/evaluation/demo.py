@@ -11,6 +11,7 @@ from PIL import Image as PILImage
 
 from dbp_ros.bundle.bundle import bundle_directory, read_bundle
 from dbp_ros.errors import ConfigError
+from dbp_ros.evaluation.loop_rates import rates_between, read_periods
 from dbp_ros.evaluation.report import EpisodeResult, build_report, plot_histograms
 from dbp_ros.evaluation.running_stack import (
     STACK_LOG,
@@ -154,14 +155,14 @@ def _run_episodes(
     results: list[EpisodeResult] = []
     if config.film:
         runner.record_frames("head_camera")
-    before = _periods(runner)
+    before = read_periods(runner)
     for number in range(config.episodes):
         if number == config.film:
             runner.stop_recording()
         if task != config.task_of(number):
             task = config.task_of(number)
             log(_change_task(runner, task, config.model_of(task)))
-            before = _periods(runner)
+            before = read_periods(runner)
         else:
             runner.reset()
         limit_s = float(runner.statistics("simulation")["time_limit_s"])
@@ -170,8 +171,8 @@ def _run_episodes(
             status(_live_line(number, config.episodes, results, runner))
 
         success, duration_s = runner.run_episode(limit_s, show_status)
-        after = _periods(runner)
-        result = EpisodeResult(success, duration_s, *_rates(before, after), task)
+        after = read_periods(runner)
+        result = EpisodeResult(success, duration_s, *rates_between(before, after), task)
         log(_episode_line(number, config.episodes, result))
         results.append(result)
         before = after
@@ -188,24 +189,6 @@ def _change_task(runner: ModelPusher, task: str, model: str) -> str:
     swap_s = runner.swap(bundle_directory(model), share_path=True)
     runner.activate_policy(False)
     return f"          {task}: swapped in its model in {swap_s:.1f} s"
-
-
-def _periods(runner: ModelPusher) -> list[dict[str, float]]:
-    return [
-        runner.statistics("policy")["decision_period"],
-        runner.statistics("guard")["command_period"],
-    ]
-
-
-def _rates(
-    before: Sequence[dict[str, float]], after: Sequence[dict[str, float]]
-) -> tuple[float, float]:
-    """Return the rates of decisions and commands between two measurements in [Hz]."""
-    decisions, commands = (
-        (b["periods"] - a["periods"]) / max(1e-9, b["active_s"] - a["active_s"])
-        for a, b in zip(before, after, strict=True)
-    )
-    return decisions, commands
 
 
 def _episode_line(number: int, episodes: int, result: EpisodeResult) -> str:

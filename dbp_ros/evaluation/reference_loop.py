@@ -2,11 +2,14 @@
 
 One loop runs during a measurement at the rate and priority of the guard. Further loops are pinned
 to one core each, above every priority of the stack: their delay is a stall of the machine. They run
-at twice the rate, because a loop detects a stall only after its next deadline.
+at twice the rate, because a loop detects a stall only after its next deadline. Without real-time
+privileges the stack may delay a loop, whose delay is then none of the machine: `realtime` in the
+statistics is false.
 """
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -23,6 +26,8 @@ from dbp_ros.types import NS_PER_S
 
 # A smaller delay counts in the histogram, but is not recorded as a gap.
 LATE_S = 0.0005
+# More than the ticks of an hour: a delay that is not stored would count against the stack.
+MAX_LATE = 10_000_000
 
 
 def measure_reference_loop(
@@ -36,14 +41,15 @@ def measure_reference_loop(
         out: JSON file; an empty object once the loop runs, the statistics at the end.
         ended: Stop event.
     """
-    recorder = PeriodRecorder(round(NS_PER_S / rate_hz), 1.0 + LATE_S * rate_hz)
+    recorder = PeriodRecorder(round(NS_PER_S / rate_hz), 1.0 + LATE_S * rate_hz, MAX_LATE)
     request_realtime(config)
+    realtime = os.sched_getscheduler(0) == os.SCHED_FIFO
     loop = RateThread("reference", rate_hz, lambda _: recorder.record(time.monotonic_ns()))
     loop.start()
     write_text(out, "{}")
     ended.wait()
     loop.stop()
-    write_text(out, json.dumps(recorder.statistics()))
+    write_text(out, json.dumps({**recorder.statistics(), "realtime": realtime}))
 
 
 def main() -> int:

@@ -31,12 +31,14 @@ def count_missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tupl
     """Return the numbers of deadline misses and of machine stalls.
 
     A deadline counts as missed if a gap exceeds two periods after subtracting the delay of an idle
-    reference loop. A gap that the delay explains counts as a machine stall.
+    reference loop. A gap that the delay explains counts as a machine stall. Loops without real-time
+    priority explain nothing.
 
     Args:
         period: Statistics of the loop. Gaps beyond its capacity count as missed.
         idle: Statistics of the reference loops that ran at the same time.
     """
+    idle = [loop for loop in idle if loop["realtime"]]
     missed = sum(
         end_ns - start_ns - max((_late_ns(start_ns, end_ns, loop) for loop in idle), default=0)
         > 2 * period["period_ns"]
@@ -108,6 +110,7 @@ def build_report(
         "missed_decisions": missed_decisions,
         "missed_commands": missed_commands,
         "machine_stalls": {"decisions": decision_stalls, "commands": command_stalls},
+        "machine_stalls_known": all(loop["realtime"] for loop in idle),
         "limited_commands": guard["limited_commands"],
         "guard_stops": guard["stops"],
         "commands": guard["commands"],
@@ -162,7 +165,13 @@ def report_table(report: dict[str, Any]) -> Table:
         ("commands [Hz]", f"{report['command_rate_hz']:.1f}"),
         ("missed decisions", str(report["missed_decisions"])),
         ("missed commands", str(report["missed_commands"])),
-        ("machine stalls", str(sum(report["machine_stalls"].values()))),
+        (
+            "machine stalls",
+            str(sum(report["machine_stalls"].values()))
+            if report["machine_stalls_known"]
+            else "unknown without real-time privileges, see dbp doctor",
+        ),
+        ("refused decisions", str(report["refused_decisions"])),
         ("limited commands", f"{report['limited_commands']} of {report['commands']}"),
         ("guard stops", str(report["guard_stops"])),
     ):

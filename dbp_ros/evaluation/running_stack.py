@@ -107,7 +107,8 @@ def reference_loops(folder: Path, start_limit_s: float = START_LIMIT_S) -> Itera
     """
     guard = GuardConfig()
     priority = guard.realtime_priority + 1
-    cores = sorted(os.sched_getaffinity(0))[:MAX_PINNED_LOOPS]
+    # The last ones: guard and policy run there.
+    cores = sorted(os.sched_getaffinity(0))[-MAX_PINNED_LOOPS:]
     rate_hz = guard.command_rate_hz
     pinned = [(f"reference_loop_{k}", 2 * rate_hz, priority + 1, ("--core", str(k))) for k in cores]
     loops = [("reference_loop", rate_hz, priority, ()), *pinned]

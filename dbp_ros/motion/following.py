@@ -73,6 +73,10 @@ class FollowingMonitor:
         """Whether a joint did not follow and commands were not compared at rest since."""
         return bool(self._unverified.any())
 
+    def clear_peak(self) -> None:
+        """Restart the largest errors at zero."""
+        self.peak = np.zeros(len(self.limit))
+
     def not_following(self, error: Array) -> Flags:
         """Return the joints that do not follow: none unless an error exceeds its limit.
 

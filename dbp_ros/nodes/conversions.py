@@ -192,18 +192,21 @@ def trajectory_message(joints: Sequence[str], times_s: Array, positions: Array) 
     return message
 
 
-def camera_info_message(image: ImageMessage, vertical_fov_deg: float) -> CameraInfo:
-    """Return the intrinsics of a pinhole camera with square pixels and no distortion.
+def camera_info_message(image: ImageMessage, vertical_fov_deg: float, aspect: float) -> CameraInfo:
+    """Return the intrinsics of a pinhole camera without distortion.
 
     Args:
         image: Image of the camera, with its size, stamp and frame.
         vertical_fov_deg: Vertical field of view.
+        aspect: Width of the view divided by its height, that of the image for square pixels.
     """
-    focal_px = 0.5 * image.height / math.tan(math.radians(vertical_fov_deg) / 2.0)
+    half_height = math.tan(math.radians(vertical_fov_deg) / 2.0)
+    focal_x = 0.5 * image.width / (aspect * half_height)
+    focal_y = 0.5 * image.height / half_height
     centre_x, centre_y = image.width / 2.0, image.height / 2.0
     message = CameraInfo(header=image.header, height=image.height, width=image.width)
     message.distortion_model, message.d = "plumb_bob", [0.0] * 5
-    message.k = [focal_px, 0.0, centre_x, 0.0, focal_px, centre_y, 0.0, 0.0, 1.0]
+    message.k = [focal_x, 0.0, centre_x, 0.0, focal_y, centre_y, 0.0, 0.0, 1.0]
     message.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    message.p = [focal_px, 0.0, centre_x, 0.0, 0.0, focal_px, centre_y, 0.0, 0.0, 0.0, 1.0, 0.0]
+    message.p = [focal_x, 0.0, centre_x, 0.0, 0.0, focal_y, centre_y, 0.0, 0.0, 0.0, 1.0, 0.0]
     return message

@@ -169,8 +169,8 @@ class GuardNode(Node):  # type: ignore[misc]
 
     def _send(self, now_ns: int) -> None:
         if not self._messages or now_ns - self._due_ns > OUTDATED_NS:
-            # No command, or this process was suspended after computing it.
-            self._statistics.period.pause()
+            # No command, or this process was suspended before or after computing it.
+            self._statistics.period.pause(time.monotonic_ns())
             return
         for publisher, message in self._messages:
             publisher.publish(message)
@@ -285,7 +285,7 @@ class GuardNode(Node):  # type: ignore[misc]
     def _clear(self) -> None:
         self._statistics.clear()
         self._inputs.received.age.clear()
-        self._guard.following.peak *= 0.0
+        self._guard.following.clear_peak()
 
 
 def _in_simulation_time(config: GuardConfig) -> GuardConfig:

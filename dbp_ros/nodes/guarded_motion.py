@@ -19,7 +19,7 @@ from dbp_ros.guard_state import GuardMode, GuardState
 from dbp_ros.nodes.conversions import trajectory_message
 from dbp_ros.nodes.operator_client import DISCOVERY_S, DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, JOINT_STATES, LATCHED
-from dbp_ros.nodes.ros_graph import JOINT_STATE, TRAJECTORY, Graph
+from dbp_ros.nodes.ros_graph import JOINT_STATE, TRAJECTORY, RosGraph
 from dbp_ros.types import Array
 
 GUARD_PARAMETERS = (
@@ -175,7 +175,7 @@ class GuardedMotion:
         return settings
 
     def _input_of_guard(self, kind: str) -> str:
-        graph = Graph(self._operator.node, self._operator.namespace)
+        graph = RosGraph(self._operator.node, self._operator.namespace)
         if not self._operator.spin_until(lambda: bool(graph.input_of_guard(kind)), DISCOVERY_S):
             found = ", ".join(graph.subscribed("guard", (kind,))) or "none"
             raise DbpError(

@@ -27,7 +27,7 @@ from dbp_ros.nodes.panel_link import swap_of
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.polled_subscriptions import PolledSubscriptions
 from dbp_ros.nodes.qos import EVENTS, JOINT_STATES, SENSOR
-from dbp_ros.nodes.ros_graph import Graph
+from dbp_ros.nodes.ros_graph import RosGraph
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
 from dbp_ros.nodes.steady_clock import SteadyClock
 from dbp_ros.panel.snapshot import CameraImage, SnapshotStore
@@ -57,7 +57,7 @@ class PanelInputs:
         self._namespace = node.get_namespace().rstrip("/")
         self._transport: ImageTransport = transport_of(transport)
         self._calls = PendingCalls(node)
-        self._graph = Graph(node, self._namespace)
+        self._graph = RosGraph(node, self._namespace)
         self._reports = NodeReports(node, self._namespace, self._calls, store.update_state)
         steady = SteadyClock(node.get_clock())
         self._steady = steady

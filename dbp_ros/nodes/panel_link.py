@@ -21,7 +21,7 @@ from dbp_ros.nodes.endpoints import publisher_names
 from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
 from dbp_ros.nodes.operator_client import DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED
-from dbp_ros.nodes.ros_graph import TRAJECTORY, Graph
+from dbp_ros.nodes.ros_graph import TRAJECTORY, RosGraph
 from dbp_ros.panel.links import ALWAYS, Action, Report
 from dbp_ros.panel.stop_path import StopPath
 from dbp_ros.types import Array
@@ -217,7 +217,7 @@ def _hold(operator: OperatorClient) -> str:
 
 def _chunk_publishers(operator: OperatorClient) -> set[str]:
     """Return the full names of the nodes whose chunks the guard follows without an operator."""
-    topics = Graph(operator.node, operator.namespace).subscribed("guard", (TRAJECTORY,))
+    topics = RosGraph(operator.node, operator.namespace).subscribed("guard", (TRAJECTORY,))
     chunks = [topic for topic in topics if not topic.endswith(OPERATOR_CHUNKS)]
     return {name for topic in chunks for name in publisher_names(operator.node, topic)}
 

@@ -16,7 +16,7 @@ JOINT_STATE, TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/Joi
 HIDDEN = "_"
 
 
-class Graph:
+class RosGraph:
     """The ROS graph as discovered by one node."""
 
     def __init__(self, node: Node, namespace: str) -> None:

@@ -111,7 +111,9 @@ class SimulatedCameras:
         self._topics[camera].publish(message)
         if camera not in self._infos:
             field_of_view_deg = float(simulation.model.camera(camera).fovy[0])
-            self._infos[camera] = camera_info_message(message, field_of_view_deg)
+            # The published image may be a stretched view.
+            height, width = self._size
+            self._infos[camera] = camera_info_message(message, field_of_view_deg, width / height)
         self._infos[camera].header.stamp = message.header.stamp
         self._info_topics[camera].publish(self._infos[camera])
         published_ns = self._sim_clock.now_ns()

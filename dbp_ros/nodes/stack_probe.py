@@ -23,7 +23,7 @@ from dbp_ros.nodes.node_reports import MANAGER, NODES, NodeReports
 from dbp_ros.nodes.operator_client import OperatorClient
 from dbp_ros.nodes.pending_calls import PendingCalls
 from dbp_ros.nodes.qos import SENSOR
-from dbp_ros.nodes.ros_graph import HIDDEN, JOINT_STATE, TRAJECTORY, Graph
+from dbp_ros.nodes.ros_graph import HIDDEN, JOINT_STATE, TRAJECTORY, RosGraph
 from dbp_ros.nodes.topic_sampler import (
     RosTime,
     TopicSampler,
@@ -54,7 +54,7 @@ class StackProbe:
         """Subscribe to states and diagnostics of all nodes, and request their parameters."""
         self._operator = operator
         node = operator.node
-        self._graph = Graph(node, operator.namespace)
+        self._graph = RosGraph(node, operator.namespace)
         self._calls = PendingCalls(node)
         self._reports = NodeReports(node, operator.namespace, self._calls)
         # A node outside the executor, which would take the messages that are polled.

@@ -11,7 +11,7 @@ import viser
 
 from dbp_ros.panel import markup
 from dbp_ros.panel.actions import Actions
-from dbp_ros.panel.camera_view import CameraView
+from dbp_ros.panel.camera_images import CameraImages
 from dbp_ros.panel.control import PageControl
 from dbp_ros.panel.control_tab import ControlTab
 from dbp_ros.panel.drive_tab import DriveTab
@@ -160,7 +160,9 @@ class Page:
         with panel.add_tab("Cameras"):
             config = context.config
             cameras = list(context.robot.cameras)
-            self._tabs.append(CameraView(server, cameras, config.image_rate_hz, config.image_width))
+            self._tabs.append(
+                CameraImages(server, cameras, config.image_rate_hz, config.image_width)
+            )
         with panel.add_tab("Plots"):
             plots = {
                 "Rates": RATES,

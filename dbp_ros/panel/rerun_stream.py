@@ -3,7 +3,7 @@
 import rerun as rr
 
 from dbp_ros.errors import ConfigError
-from dbp_ros.panel.camera_view import JPEG_QUALITY
+from dbp_ros.panel.camera_images import JPEG_QUALITY
 from dbp_ros.panel.plots import LATENCIES, LIMITED, RATES, Curve
 from dbp_ros.panel.robot_scene import PATH_COLOURS
 from dbp_ros.panel.shapes import Shape, shapes_of

@@ -7,7 +7,7 @@ import viser
 
 from dbp_ros.panel.links import RecorderLink
 from dbp_ros.panel.teach_actions import Action, TeachActions, plain
-from dbp_ros.teach.review import EpisodeEntry
+from dbp_ros.teach.review import ReviewEntry
 
 GREEN, RED = "green", "red"
 
@@ -49,7 +49,7 @@ class RecordingFolder:
         """Number of episodes and state of the recorder, as shown."""
         return str(self._state.content)
 
-    def refresh(self, episodes: Sequence[EpisodeEntry]) -> None:
+    def refresh(self, episodes: Sequence[ReviewEntry]) -> None:
         """Show the state of the recorder, and the number of episodes."""
         usable = sum(one.usable for one in episodes)
         state = self._recorder.state or "the recorder does not run: start it with --recorder"

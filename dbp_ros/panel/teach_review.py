@@ -10,7 +10,7 @@ from dbp_ros.errors import DbpError, EpisodeError
 from dbp_ros.panel.links import RobotGhost
 from dbp_ros.panel.teach_actions import TeachActions, set_value
 from dbp_ros.teach.opened_episode import OpenedEpisode
-from dbp_ros.teach.review import EpisodeEntry, EpisodeReview
+from dbp_ros.teach.review import ReviewEntry, EpisodeReview
 from dbp_ros.teach.session import described
 
 NO_EPISODE = "no episode"
@@ -66,7 +66,7 @@ class ReviewFolder:
         add("Restore", self._locked(lambda name: self._review.discard(name, False)))
         add("Undo", self._undo)
 
-    def refresh(self, episodes: Sequence[EpisodeEntry]) -> None:
+    def refresh(self, episodes: Sequence[ReviewEntry]) -> None:
         """Update the list; the chosen episode stays chosen."""
         names = {described(one): one.name for one in episodes}
         if names == self._names:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dbp_ros.policy.onnx_sessions import PROVIDERS, open_session
 
 
-class Graph:
+class OnnxGraph:
     """ONNX graph on the CPU. Thread-safe."""
 
     def __init__(self, session: ort.InferenceSession) -> None:
@@ -36,7 +36,7 @@ class Graph:
         return values
 
 
-class BoundGraph(Graph):
+class BoundGraph(OnnxGraph):
     """ONNX graph on another device, with input buffers there that are reused by every run."""
 
     def __init__(self, session: ort.InferenceSession, memory: str) -> None:
@@ -74,7 +74,7 @@ class BoundGraph(Graph):
         buffer.update_inplace(value)
 
 
-def open_graph(path: Path, provider: str, threads: int) -> Graph:
+def open_graph(path: Path, provider: str, threads: int) -> OnnxGraph:
     """Load a graph; see `open_session` for arguments and errors."""
     session, memory = open_session(path, provider, threads), PROVIDERS[provider].memory
-    return Graph(session) if memory == "cpu" else BoundGraph(session, memory)
+    return OnnxGraph(session) if memory == "cpu" else BoundGraph(session, memory)

@@ -152,7 +152,7 @@ class PolicyRunner:
             chunk = self._compute_chunk(observation, now_ns, triggered)
         except ObservationError:
             execution.current_chunk = None
-            execution.statistics.period.pause()
+            execution.statistics.period.pause(now_ns)
             raise
         execution.current_chunk, self._stepped_ns = chunk, now_ns
         return chunk

@@ -121,11 +121,11 @@ class DFPLearner(Learner):
         means = torch.tensor([self._step(trains_actor) for _ in range(steps)]).mean(0).tolist()
         self.updates += 1
         self.version += int(trains_actor)
-        names = ("value_loss", "value", "advantage", "worth")
+        names = ("value_loss", "value", "advantage", "significant")
         return {
             **dict(zip(names, means, strict=True)),
             "used": len(newest) / len(transitions),
-            "remembered": float(len(self._replay)),
+            "replay_size": float(len(self._replay)),
             "actor_steps": float(steps * trains_actor),
             "reward_scale": self._scaler.scale,
         }

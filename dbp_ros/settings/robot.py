@@ -126,9 +126,13 @@ class CameraDescription(Settings):
         "may see a static scene",
     )
     detect_frozen: bool = setting(True, "Reject images that do not change while the arms move")
-    width: int = setting(640, "Columns of an image, for simulation [px]", ge=8, le=3840)
-    height: int = setting(480, "Rows of an image, for simulation [px]", ge=8, le=2160)
-    rate_hz: float = setting(30.0, "Images per second, for simulation", ge=1.0, le=240.0)
+    width: int = setting(
+        640, "Columns of an image in MuJoCo and Gazebo with ros2_control [px]", ge=8, le=3840
+    )
+    height: int = setting(
+        480, "Rows of an image in MuJoCo and Gazebo with ros2_control [px]", ge=8, le=2160
+    )
+    rate_hz: float = setting(30.0, "Images per second in Gazebo", ge=1.0, le=240.0)
     vertical_fov_deg: float = setting(48.0, "Field of view, for simulation", ge=5.0, le=150.0)
 
 

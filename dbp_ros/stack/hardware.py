@@ -80,7 +80,8 @@ def hardware_nodes(config: StackConfig) -> list[HardwareNode]:
     if config.hardware == "none":
         if not config.view:
             return []
-        clock: dict[str, Any] = {"use_sim_time": True} if config.use_sim_time else {}
+        simulated_time = config.use_sim_time or config.real_time_factor != 1.0
+        clock: dict[str, Any] = {"use_sim_time": True} if simulated_time else {}
         urdf = urdf_of(config.robot)
         return [_state_publisher(urdf, clock, all_rules(config)), _rviz(config, urdf, clock)]
     robot, folder = read_robot(config.robot), _require_generated_folder(config)

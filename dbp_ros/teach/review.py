@@ -21,7 +21,7 @@ FileKey = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class EpisodeEntry:
+class ReviewEntry:
     """One episode in the list.
 
     Attributes:
@@ -55,12 +55,12 @@ class EpisodeReview:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._summaries: dict[FileKey, EpisodeEntry] = {}
+        self._summaries: dict[FileKey, ReviewEntry] = {}
         # Name and previous label of each change.
         self._undo: list[tuple[str, EpisodeLabel]] = []
         self._opened: tuple[FileKey, OpenedEpisode] | None = None
 
-    def episodes(self) -> tuple[EpisodeEntry, ...]:
+    def episodes(self) -> tuple[ReviewEntry, ...]:
         """Return the complete recordings in order, discarded ones included.
 
         Raises:
@@ -155,7 +155,7 @@ class EpisodeReview:
         write_labels(self._folder, {**labels, name: change(before)})
         self._undo = [*self._undo, (name, before)][-MAX_UNDO:]
 
-    def _entry(self, path: Path) -> EpisodeEntry:
+    def _entry(self, path: Path) -> ReviewEntry:
         key = _key(path)
         if key not in self._summaries:
             self._summaries[key] = _read_entry(path)
@@ -173,8 +173,8 @@ def _key(path: Path) -> FileKey:
     return path.name, status.st_size, status.st_mtime_ns
 
 
-def _read_entry(path: Path) -> EpisodeEntry:
-    entry = EpisodeEntry(path.name, number_of(path.name))
+def _read_entry(path: Path) -> ReviewEntry:
+    entry = ReviewEntry(path.name, number_of(path.name))
     try:
         summary = read_summary(path)
     except EpisodeError as error:
@@ -193,7 +193,7 @@ def _duration_s(summary: BagSummary) -> float:
     return (summary.last_ns - summary.first_ns) / NS_PER_S
 
 
-def _labelled(entry: EpisodeEntry, label: EpisodeLabel) -> EpisodeEntry:
+def _labelled(entry: ReviewEntry, label: EpisodeLabel) -> ReviewEntry:
     if label == NO_LABEL:
         return entry
     end_s = entry.duration_s if label.end_s is None else min(label.end_s, entry.duration_s)

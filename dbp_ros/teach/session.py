@@ -3,7 +3,7 @@
 from dbp_ros.errors import DbpError, EpisodeError, TrainingError
 from dbp_ros.teach.deployment import deploy
 from dbp_ros.teach.jobs import JobRunner, JobStatus, Step
-from dbp_ros.teach.review import EpisodeEntry, EpisodeReview
+from dbp_ros.teach.review import ReviewEntry, EpisodeReview
 from dbp_ros.teach.training import MIN_EPISODES, Training
 from dbp_ros.teach.workspace import Workspace
 
@@ -139,7 +139,7 @@ class TeachSession:
             raise DbpError(f"the {status.name} is running: wait for its end or cancel it")
 
 
-def described(entry: EpisodeEntry) -> str:
+def described(entry: ReviewEntry) -> str:
     """Return one episode as a line of text."""
     notes = [
         entry.outcome,

@@ -27,8 +27,8 @@ LOG, CHECKPOINT = "log.csv", "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
-class EvaluationResult:
-    """Success rate of a model in simulation.
+class SuccessCount:
+    """Number of solved episodes of a model in simulation.
 
     Attributes:
         successes: Number of solved episodes.
@@ -116,7 +116,7 @@ class Training:
         rows = self.curve()
         return min(1.0, rows[-1]["update"] / self.settings.num_steps) if rows else 0.0
 
-    def evaluation(self) -> EvaluationResult | None:
+    def evaluation(self) -> SuccessCount | None:
         """Return the outcomes so far; None without any."""
         try:
             outcomes = json.loads(self.outcomes.read_text(encoding="utf-8"))
@@ -124,7 +124,7 @@ class Training:
             return None
         if not outcomes:
             return None
-        return EvaluationResult(sum(bool(one["success"]) for one in outcomes), len(outcomes))
+        return SuccessCount(sum(bool(one["success"]) for one in outcomes), len(outcomes))
 
     @property
     def evaluated(self) -> int:

@@ -104,21 +104,22 @@ class PeriodRecorder:
     Attributes:
         period_ns: Nominal period.
         errors: Absolute differences from the period.
-        gaps: First `MAX_GAPS` gaps.
+        gaps: First gaps, as many as the recorder stores.
         gap_count: Number of gaps.
         early_count: Number of events that were triggered early.
     """
 
     MAX_GAPS = 5000
 
-    def __init__(self, period_ns: int, gap_periods: float = 2.0) -> None:
+    def __init__(self, period_ns: int, gap_periods: float = 2.0, max_gaps: int = MAX_GAPS) -> None:
         """Start without data.
 
         Args:
             period_ns: Nominal period.
             gap_periods: An interval of more periods is a gap.
+            max_gaps: Number of gaps to store; further ones are only counted.
         """
-        self.period_ns = period_ns
+        self.period_ns, self._max_gaps = period_ns, max_gaps
         self._gap_ns = round(gap_periods * period_ns)
         self.errors = Histogram()
         self.gaps: list[Gap] = []
@@ -132,23 +133,31 @@ class PeriodRecorder:
 
         Args:
             now_ns: Its time.
-            triggered: Whether it was triggered before the period was over, which is not an error.
+            triggered: Whether it was triggered before the period was over, which is not an error
+                unless it is late nevertheless.
         """
         if self._last_ns:
             interval_ns = now_ns - self._last_ns
             self._total_ns += interval_ns
-            if triggered:
+            if triggered and interval_ns <= self.period_ns:
                 self.early_count += 1
             else:
                 self.errors.record(abs(interval_ns - self.period_ns))
             if interval_ns > self._gap_ns:
                 self.gap_count += 1
-                if len(self.gaps) < self.MAX_GAPS:
+                if len(self.gaps) < self._max_gaps:
                     self.gaps.append(Gap(self._last_ns, now_ns))
         self._last_ns = now_ns
 
-    def pause(self) -> None:
-        """Exclude the interval until the next event."""
+    def pause(self, now_ns: int | None = None) -> None:
+        """Exclude the interval until the next event.
+
+        Args:
+            now_ns: Time of an event that was due and did not happen: a gap until then counts. None
+                if no event was due.
+        """
+        if now_ns is not None and self._last_ns and now_ns - self._last_ns > self._gap_ns:
+            self.record(now_ns)
         self._last_ns = 0
 
     @property

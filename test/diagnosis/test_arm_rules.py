@@ -136,6 +136,13 @@ def test_slow_joint_states_are_named(rate_hz, level):
     assert_named(slow, level, "/joint_states", f"{rate_hz:.1f} Hz", "joint_state_timeout_s")
 
 
+def test_joint_states_of_a_slow_simulation_are_judged_in_its_time():
+    slow = with_joint_states(TopicStream(JOINTS, 15.0, 0.0))
+    guard = replace(slow.guard, parameters={**slow.guard.parameters, "real_time_factor": 0.1})
+    findings = evaluate_rules(replace(slow, nodes={**slow.nodes, "guard": guard}))
+    assert "/joint_states" not in {finding.subject for finding in findings}
+
+
 def test_a_simulated_cell_next_to_a_robot_is_named():
     cell = replace(HEALTHY, nodes={**HEALTHY.nodes, "simulation": node("simulation", "lift")})
     assert_named(cell, ERROR, "simulation", "/controller_manager", "without --sim")

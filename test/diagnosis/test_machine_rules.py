@@ -34,7 +34,7 @@ FAULTS: list[tuple[dict[str, Any], Snapshot, int, str, str]] = [
         {"receive_buffer_bytes": 212_992},
         with_camera(HD),
         WARNING,
-        "rmem_max is 208 kB, two images of 2.64 MB need 5.27 MB",
+        "rmem_max is 208 kB, two images of each camera need 5.27 MB",
         "sudo sysctl -w net.core.rmem_max=67108864",
     ),
     ({"receive_buffer_bytes": 212_992}, HEALTHY, WARNING, "images of three cameras", "rmem_max"),

@@ -276,11 +276,13 @@ def test_a_joint_repeated_in_a_small_message_is_refused() -> None:
         read(message, JointReader(("a", "b")))
 
 
-def test_intrinsics_project_the_edge_of_the_view_to_the_edge_of_the_image() -> None:
+@pytest.mark.parametrize("aspect", [4 / 3, 1.0])
+def test_intrinsics_project_the_corner_of_the_view_to_that_of_the_image(aspect: float) -> None:
     image = image_message(np.zeros((480, 640, 3), np.uint8), "head_camera", Time(sec=3))
-    info = camera_info_message(image, 60.0)
+    info = camera_info_message(image, 60.0, aspect)
     projection = np.array(info.p).reshape(3, 4)
-    edge = projection @ [0.0, np.tan(np.radians(30.0)), 1.0, 1.0]
-    np.testing.assert_allclose(edge[:2] / edge[2], [320.0, 480.0])
+    edge = np.tan(np.radians(30.0))
+    corner = projection @ [aspect * edge, edge, 1.0, 1.0]
+    np.testing.assert_allclose(corner[:2] / corner[2], [640.0, 480.0])
     np.testing.assert_allclose(projection[:, :3], np.array(info.k).reshape(3, 3))
     assert (info.header, info.height, info.width) == (image.header, 480, 640)

@@ -12,7 +12,7 @@ import pytest
 
 from dbp_ros.bundle.bundle import bundle_directory
 from dbp_ros.errors import BundleError, ConfigError
-from dbp_ros.policy.onnx_graph import BoundGraph, Graph, open_graph
+from dbp_ros.policy.onnx_graph import BoundGraph, OnnxGraph, open_graph
 from dbp_ros.policy.onnx_sessions import PROVIDERS, open_session
 
 LIFT = bundle_directory("lift")
@@ -24,7 +24,7 @@ def make_image(height: int = 84, width: int = 84, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def feeds_of(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
+def feeds_of(graph: OnnxGraph, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {node.name: rng.standard_normal(node.shape, np.float32) for node in graph.inputs}
 
@@ -36,7 +36,7 @@ def bound() -> BoundGraph:
 
 def test_bound_buffers_do_not_change_the_output(bound: BoundGraph) -> None:
     plain = open_graph(ENCODER, "cpu", 1)
-    assert type(plain) is Graph
+    assert type(plain) is OnnxGraph
     for seed in range(3):
         feeds = {"image": make_image(seed=seed)}
         [expected], [found] = (graph.run(["features"], feeds) for graph in (plain, bound))
@@ -45,7 +45,7 @@ def test_bound_buffers_do_not_change_the_output(bound: BoundGraph) -> None:
 
 def test_bound_buffers_take_all_inputs_of_a_head() -> None:
     plain, bound = (
-        Graph(open_session(HEAD, "cpu", 1)),
+        OnnxGraph(open_session(HEAD, "cpu", 1)),
         BoundGraph(open_session(HEAD, "cpu", 1), "cpu"),
     )
     for seed in range(3):

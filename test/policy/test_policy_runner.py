@@ -9,6 +9,7 @@ from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
 from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.policy import PolicyConfig
+from dbp_ros.telemetry.latency import Gap
 from dbp_ros.types import NS_PER_S, Frame
 
 NOW_NS = 1000 * NS_PER_S
@@ -85,7 +86,8 @@ def test_a_non_finite_output_is_refused(make_bundle):
         runner.step(NOW_NS)
 
 
-def test_a_refused_decision_is_neither_a_gap_nor_a_decision(model):
+def test_a_gap_ends_with_a_refused_decision(model):
+    """The time without decisions after it is no gap."""
     runner = PolicyRunner(model, SEEDED)
     period_ns = runner.execution.statistics.period.period_ns
     observe(runner)
@@ -95,7 +97,8 @@ def test_a_refused_decision_is_neither_a_gap_nor_a_decision(model):
         runner.step(NOW_NS + NS_PER_S)
     observe(runner, NOW_NS + 2 * NS_PER_S)
     runner.step(NOW_NS + 2 * NS_PER_S)
-    assert runner.execution.statistics.period.gap_count == 0
+    gap = Gap(NOW_NS + 2 * period_ns, NOW_NS + NS_PER_S)
+    assert runner.execution.statistics.period.gaps == [gap]
     assert runner.execution.statistics.inference.count == 4
 
 

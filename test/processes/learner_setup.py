@@ -64,7 +64,7 @@ def publish_control(robot: FakeRobot) -> None:
 
 
 class DiagnosticsListener:
-    """DiagnosticsListener to the diagnostics; repeats service calls without a response."""
+    """Listener to the diagnostics; repeats service calls without a response."""
 
     def __init__(self, robot: FakeRobot) -> None:
         self._robot = robot

@@ -109,7 +109,7 @@ def test_without_a_significant_advantage_the_policy_does_not_change(
 ) -> None:
     learner = DFPLearner(two_sided, replace(SETTINGS, min_advantage=1e9))
     found = [learner.update(rewarded_on_the_right(learner, update)) for update in range(8)]
-    assert found[-1]["worth"] == 0.0
+    assert found[-1]["significant"] == 0.0
     for one, two in zip(two_sided.parameters(), learner.policy.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
 

@@ -105,6 +105,23 @@ def test_a_pause_is_not_a_gap_and_not_active_time():
     assert recorder.rate_hz == pytest.approx(100.0)
 
 
+def test_a_gap_before_a_pause_counts_if_an_event_was_due():
+    """Such as the time for which the process was suspended."""
+    recorder = recorded(10, 20)
+    recorder.pause(150 * MS)
+    assert recorder.gaps == [Gap(20 * MS, 150 * MS)]
+    recorder.record(1000 * MS)
+    recorder.pause(1011 * MS)
+    assert recorder.gap_count == 1
+
+
+def test_a_triggered_event_that_is_late_has_an_error():
+    recorder = recorded(10, 20)
+    recorder.record(24 * MS, triggered=True)
+    recorder.record(36 * MS, triggered=True)
+    assert (recorder.early_count, recorder.errors.count) == (1, 2)
+
+
 def test_gaps_beyond_the_stored_ones_are_counted():
     most = PeriodRecorder.MAX_GAPS
     recorder = recorded(*range(30, 30 * (most + 102), 30))

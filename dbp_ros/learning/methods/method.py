@@ -41,8 +41,8 @@ class TrainingBatch:
     def join(parts: "list[TrainingBatch]") -> "TrainingBatch":
         """Concatenate the parts of a batch."""
         names = ("observation", "positives", "weights", "noise", "uniform")
-        whole = [torch.cat([getattr(part, name) for part in parts]) for name in names]
-        return TrainingBatch(whole[0], whole[1], whole[2], whole[3], whole[4], parts[0].progress)
+        whole = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+        return TrainingBatch(**whole, progress=parts[0].progress)
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> "TrainingBatch":
         """Apply a function to every tensor."""

@@ -12,7 +12,7 @@ JPEG_QUALITY = 70
 EMPTY: Image = np.full((60, 80, 3), 200, np.uint8)
 
 
-class CameraView:
+class CameraImages:
     """One image element per camera."""
 
     def __init__(
