@@ -65,8 +65,12 @@ def check_new_folder(path: Path, marker: str, flag: str = "--out") -> None:
         flag: Its command line flag, for the message.
 
     Raises:
-        ConfigError: If it cannot be written, or contains other files.
+        ConfigError: If it has no name of its own, cannot be written, or contains other files.
     """
+    if path.name in ("", ".."):
+        raise ConfigError(
+            f"{flag} {path} has no name of its own: give a folder by its name, such as models/new"
+        )
     try:
         _try_to_write(path.parent)
     except OSError as error:

@@ -10,7 +10,7 @@ import yaml
 
 from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.files import write_text
-from dbp_ros.settings.fields import from_mapping
+from dbp_ros.settings.fields import INT64, from_mapping
 
 FORMAT = 1
 MANIFEST = "manifest.yaml"
@@ -198,13 +198,15 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
         source: Name of the document in errors.
 
     Raises:
-        BundleError: If it is not YAML, of another format, or has missing or unknown keys.
+        BundleError: If it is not YAML or of another format, a value is invalid, or a key is missing
+            or unknown.
     """
     try:
         raw = yaml.safe_load(text)
+        _check_scalars(raw)
     except (yaml.YAMLError, *UNREADABLE) as error:
         problem = " ".join(str(error).split())
-        raise BundleError(f"{source} is not YAML ({problem}): export the model again") from error
+        raise BundleError(f"{source} is not valid ({problem}): export the model again") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
         raise BundleError(
@@ -213,10 +215,28 @@ def parse_manifest(text: bytes | str, source: str) -> Manifest:
     raw = {"states": raw.get("joints"), "clouds": [], **raw}
     try:
         manifest = from_mapping(Manifest, raw, "manifest.")
-    except ConfigError as error:
+    except (ConfigError, ValueError) as error:
         raise BundleError(f"{source}: {error}: export the model again") from error
     check_manifest(manifest, source)
     return manifest
+
+
+def _check_scalars(document: Any) -> None:
+    """Raise `ValueError` for text that is not UTF-8, or an integer of more than 64 bits.
+
+    Neither can be published or logged. A container is visited once, as YAML aliases repeat it.
+    """
+    waiting, visited = [document], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            value.encode()
+        elif isinstance(value, int) and not -INT64 <= value < INT64:
+            raise ValueError(f"expected integers of 64 bits, got one of {value.bit_length()}")
+        elif isinstance(value, (dict, list, tuple, set)) and id(value) not in visited:
+            visited.add(id(value))
+            waiting += value
+            waiting += value.values() if isinstance(value, dict) else ()
 
 
 def check_manifest(manifest: Manifest, source: str) -> None:

@@ -11,8 +11,6 @@ from dbp_ros.lerobot_import.act import export_act, read_act
 from dbp_ros.lerobot_import.checkpoint import Checkpoint, read_checkpoint
 from dbp_ros.lerobot_import.diffusion import export_diffusion, read_diffusion
 
-KINDS = ("act", "diffusion")
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the verb."""
@@ -43,9 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_file(arguments.out)
     checkpoint = read_checkpoint(arguments.checkpoint)
-    kind = checkpoint.config.get("type")
-    names = " or ".join(KINDS)
-    checkpoint.refuse({f"type is {kind!r}, expected {names}": kind not in KINDS})
+    kind = checkpoint.config["type"]
     export: Callable[[Path], float]
     if kind == "act":
         if arguments.num_inference_steps is not None:

@@ -12,7 +12,7 @@ from dbp_ros.bundle.golden import GoldenCases, read_golden
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.cli.terminal import show, terminal
 from dbp_ros.data.selection import Selection
-from dbp_ros.errors import BundleError
+from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.files import check_new_folder, shown_path
 from dbp_ros.learning.dataset import load_demonstrations
 from dbp_ros.learning.quantization import PRECISIONS, quantize_bundle
@@ -55,10 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         BundleError: If its error against full precision is too large.
+        ConfigError: If the new bundle would replace the source.
     """
     check_at_least(1, cases=arguments.cases)
     check_new_folder(arguments.out, MANIFEST)
     source = read_bundle(bundle_directory(arguments.model))
+    if arguments.out.resolve() == source.directory.resolve():
+        raise ConfigError(
+            f"--out {arguments.out} is the folder of --model, which would be replaced: give "
+            "another folder"
+        )
     recorded = recorded_observations(source, arguments.data, arguments.cases)
     name = arguments.name or f"{source.manifest.name}-{arguments.precision}"
     errors = quantize_bundle(

@@ -1,5 +1,6 @@
 """Detection of changed files in the folder of a model, by polling."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from dbp_ros.types import NS_PER_S
@@ -28,7 +29,13 @@ class FolderWatcher:
     def _list_files(self) -> list[tuple[str, int, int]]:
         """Return names, sizes and inode change times: a copy may preserve modification times."""
         try:
-            found = [(path.name, path.stat()) for path in self.directory.iterdir()]
+            paths = list(self.directory.iterdir())
         except OSError:
             return []
-        return sorted((name, status.st_size, status.st_ctime_ns) for name, status in found)
+        found = []
+        for path in paths:
+            # A dangling link, or a file that was just deleted.
+            with suppress(OSError):
+                status = path.stat()
+                found.append((path.name, status.st_size, status.st_ctime_ns))
+        return sorted(found)

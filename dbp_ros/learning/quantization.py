@@ -26,7 +26,7 @@ from onnxruntime.quantization import (
 
 from dbp_ros.bundle.bundle import Bundle, read_bundle, sha256_of
 from dbp_ros.bundle.golden import GoldenCases
-from dbp_ros.bundle.manifest import STATE, write_manifest
+from dbp_ros.bundle.manifest import JOINT_POSITION, STATE, Manifest, write_manifest
 from dbp_ros.errors import BundleError
 from dbp_ros.files import atomic_folder
 from dbp_ros.learning.graph_weights import SHORT
@@ -40,8 +40,8 @@ SMALLEST_WEIGHT = 1024
 # CPUs without VNNI add two products in 16 bits, which 8-bit weights overflow. With 7-bit weights a
 # bundle gives the same actions on every CPU.
 REDUCE_RANGE = True
-# Factor on the golden tolerance of the source bundle; 0.02 rad for the shipped bundles.
-TOLERANCE_FACTOR = 20.0
+# Factor on the golden tolerance of the source bundle, and limit for joint positions in [rad, m].
+TOLERANCE_FACTOR, MAX_JOINT_TOLERANCE = 20.0, 0.02
 # Calls of a recurrent policy for each observation, as errors of its state accumulate.
 RECURRENT_CALLS = 20
 REDUCED_TYPES = {
@@ -103,7 +103,7 @@ def quantize_bundle(
         manifest = replace(
             manifest,
             name=name,
-            proof=replace(manifest.proof, tolerance=TOLERANCE_FACTOR * manifest.proof.tolerance),
+            proof=replace(manifest.proof, tolerance=_tolerance(manifest)),
             files={file: sha256_of(staging / file) for file in manifest.files},
             made_by={
                 **manifest.made_by,
@@ -114,8 +114,10 @@ def quantize_bundle(
         )
         write_manifest(staging, manifest)
         quantized = Model(read_bundle(staging))
-        _require_accuracy(quantized, precision)
+        _require_accuracy(quantized.golden_error(), manifest, precision)
         error = compare(Model(source), quantized, recorded)
+        if manifest.recurrent is not None:
+            _require_accuracy(error.error_max, manifest, precision)
         metrics = {
             **manifest.metrics,
             "reduction_cases": error.cases,
@@ -127,8 +129,18 @@ def quantize_bundle(
     return error
 
 
-def _require_accuracy(quantized: Model, precision: str) -> None:
-    worst, tolerance = quantized.golden_error(), quantized.manifest.proof.tolerance
+def _tolerance(manifest: Manifest) -> float:
+    """Return the largest allowed error of a quantized bundle, from the manifest of its source."""
+    tolerance = manifest.proof.tolerance
+    if manifest.action.meaning != JOINT_POSITION:
+        # In the unit of the actions, such as pixels.
+        return TOLERANCE_FACTOR * tolerance
+    return max(tolerance, min(TOLERANCE_FACTOR * tolerance, MAX_JOINT_TOLERANCE))
+
+
+def _require_accuracy(worst: float, manifest: Manifest, precision: str) -> None:
+    """Raise `BundleError` if the largest error of an action exceeds the tolerance, or is NaN."""
+    tolerance = manifest.proof.tolerance
     if not worst <= tolerance:
         raise BundleError(
             f"the actions of {precision} differ by {worst:.2g} from full precision, expected "
@@ -142,8 +154,8 @@ def _require_reduction(source: Bundle, directory: Path, precision: str) -> None:
     if all(_reduced(directory / name) == _reduced(source.path(name)) for name in graphs):
         raise BundleError(
             f"{precision} reduces no weight of {source.directory}: nothing was written, choose "
-            f"another precision; {', '.join(LINEAR)} of at least {SMALLEST_WEIGHT} weights are "
-            "reduced by all, other layers by float16 and bfloat16"
+            f"another precision; all reduce {', '.join(LINEAR)} of at least {SMALLEST_WEIGHT} "
+            "weights (int8_static only outside of loops), float16 and bfloat16 also other layers"
         )
 
 
@@ -274,7 +286,8 @@ def _precise_layers(graph: onnx.GraphProto) -> list[str]:
 def _static(source: Bundle, recorded: GoldenCases, directory: Path) -> None:
     """Quantize the head's weights and activations to 8 bits, calibrated on observations.
 
-    The same layers as in `_dynamic` remain in full precision.
+    The same layers as in `_dynamic` remain in full precision, and those inside of loops, which
+    ONNX Runtime calibrates and quantizes in the top level of a graph only.
     """
     feeds = _head_feeds(source, recorded)
     head = directory / source.manifest.head

@@ -21,8 +21,10 @@ from dbp_ros.lerobot_import.statistics import (
 )
 from dbp_ros.settings.fields import from_mapping
 
+KINDS = ("act", "diffusion")
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-FEATURES = ("input_features", "output_features", "normalization_mapping", "n_action_steps")
+FEATURES = ("input_features", "output_features")
+MAPPINGS = (*FEATURES, "normalization_mapping")
 # Part of the names of weights by `torch.compile`.
 COMPILED = "_orig_mod."
 Shape = TypeVar("Shape")
@@ -133,14 +135,15 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Read the configuration of a policy.
 
     Raises:
-        TrainingError: If it cannot be read, or the policy needs what a robot does not measure.
+        TrainingError: If it cannot be read, or the policy is of another type or needs what a robot
+            does not measure.
     """
     config = read_json(folder / CONFIG_FILE)
-    if absent := [key for key in FEATURES if key not in config]:
-        raise TrainingError(
-            f"{folder / CONFIG_FILE} lacks {', '.join(absent)}: save the policy again"
-        )
     checkpoint = Checkpoint(folder, config)
+    # First: policies of other types have other keys.
+    kind = config.get("type")
+    checkpoint.refuse({f"type is {kind!r}, expected {' or '.join(KINDS)}": kind not in KINDS})
+    _require_keys(checkpoint)
     inputs = config["input_features"]
     backbone = config.get("vision_backbone")
     kinds = {feature.get("type") for feature in inputs.values()}
@@ -155,3 +158,19 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         }
     )
     return checkpoint
+
+
+def _require_keys(checkpoint: Checkpoint) -> None:
+    """Raise `TrainingError` if a key is missing, or is no mapping as LeRobot writes it."""
+    config, path = checkpoint.config, checkpoint.folder / CONFIG_FILE
+    if absent := [key for key in (*MAPPINGS, "n_action_steps") if key not in config]:
+        raise TrainingError(f"{path} lacks {', '.join(absent)}: save the policy again")
+    values = {key: config[key] for key in MAPPINGS}
+    for key in FEATURES:
+        if isinstance(config[key], dict):
+            values |= {f"{key}.{name}": feature for name, feature in config[key].items()}
+    for key, value in values.items():
+        if not isinstance(value, dict):
+            raise TrainingError(
+                f"{path}: {key} is {value!r:.80}, expected a mapping: save the policy again"
+            )

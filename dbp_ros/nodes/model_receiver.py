@@ -6,7 +6,7 @@ from pathlib import Path
 from rclpy.node import Node
 from std_msgs.msg import String, UInt8MultiArray
 
-from dbp_ros.bundle.bundle import sha256_of
+from dbp_ros.bundle.bundle import read_bundle, sha256_of
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.swap_status import DEFERRED, SwapPhase
@@ -21,6 +21,8 @@ from dbp_ros.types import NS_PER_S
 REPORT_INTERVAL_NS = NS_PER_S // 2
 # Each start of a sender counts as a new one.
 MAX_SENDERS = 16
+# Errors of one bundle, which do not end the swap thread; the last is that of a text without UTF-8.
+BUNDLE_ERRORS = (BundleError, OSError, ValueError)
 
 
 class ModelReceiver:
@@ -61,12 +63,12 @@ class ModelReceiver:
         if announcement is not None and self._swap.accepts(announcement.sha256):
             try:
                 self._receive(announcement, now_ns)
-            except (BundleError, OSError) as error:
+            except BUNDLE_ERRORS as error:
                 self._refuse(announcement, error)
         if (receiver := self._receiver) is not None:
             try:
                 self._transfer(receiver, self._swap, now_ns)
-            except (BundleError, OSError) as error:
+            except BUNDLE_ERRORS as error:
                 self._receiver = None
                 self._refuse(receiver.announcement, error)
 
@@ -78,15 +80,22 @@ class ModelReceiver:
         assert self._swap is not None
         for folder in (Path(announcement.path), received_bundle(announcement, self._received)):
             if _holds(folder, announcement.sha256):
-                self._receiver = None
+                self._end_transfer()
                 self._swap.submit(folder, announced=True)
                 return
         if self._receiver and self._receiver.announcement.sha256 == announcement.sha256:
             self._receiver.resume(now_ns)
         else:
+            self._end_transfer()
             self._receiver = Receiver(announcement, self._received, now_ns)
             self._chunks.clear()
         self._is_receiving = True
+
+    def _end_transfer(self) -> None:
+        """Discard the incomplete bundle, if any."""
+        if self._receiver is not None:
+            self._receiver.discard()
+            self._receiver = None
 
     def _transfer(self, receiver: Receiver, swap: SwapTransaction, now_ns: int) -> None:
         while self._chunks:
@@ -140,12 +149,17 @@ class ModelReceiver:
 
 
 def _holds(folder: Path, sha256: str) -> bool:
-    """Return whether a folder has the announced manifest, and may be read.
+    """Return whether a folder has the announced bundle, undamaged, and may be read.
 
     The path is that of the sender, which may be on another machine or of another user.
     """
     manifest = folder / MANIFEST
     try:
-        return folder.is_absolute() and manifest.is_file() and sha256_of(manifest) == sha256
-    except OSError:
+        return (
+            folder.is_absolute()
+            and manifest.is_file()
+            and sha256_of(manifest) == sha256
+            and read_bundle(folder).sha256 == sha256
+        )
+    except BUNDLE_ERRORS:
         return False

@@ -10,7 +10,7 @@ from dbp_ros.errors import DbpError, EpisodeError
 from dbp_ros.panel.links import RobotGhost
 from dbp_ros.panel.teach_actions import TeachActions, set_value
 from dbp_ros.teach.opened_episode import OpenedEpisode
-from dbp_ros.teach.review import ReviewEntry, EpisodeReview
+from dbp_ros.teach.review import EpisodeReview, ReviewEntry
 from dbp_ros.teach.session import described
 
 NO_EPISODE = "no episode"

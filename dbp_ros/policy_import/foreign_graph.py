@@ -74,7 +74,7 @@ class ForeignGraph:
             policy, network = _load(path), _load(denoiser)
             _require_size(denoiser, policy, network)
             self.model = merge(policy, network)
-            self._session = _session(denoiser, self.model.SerializeToString())
+            self._session = _session(denoiser, serialized(denoiser, self.model))
         graph = self.model.graph
         weights = {weight.name for weight in graph.initializer}
         self.inputs = {i.name: _spec(path, i) for i in graph.input if i.name not in weights}
@@ -139,6 +139,23 @@ def opset_of(model: onnx.ModelProto) -> int:
     return int(max(versions))
 
 
+def serialized(path: Path, model: onnx.ModelProto) -> bytes:
+    """Return the content of one file.
+
+    Args:
+        path: Name of the file in errors.
+        model: Its graph.
+
+    Raises:
+        BundleError: If it exceeds the limit of a protocol buffer.
+    """
+    try:
+        content: bytes = model.SerializeToString()
+    except Exception as error:
+        raise _too_large(path, error) from error
+    return content
+
+
 def _load(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path)
@@ -149,12 +166,22 @@ def _load(path: Path) -> onnx.ModelProto:
 
 
 def _require_size(path: Path, *models: onnx.ModelProto) -> None:
-    size = sum(weight.ByteSize() for model in models for weight in model.graph.initializer)
+    try:
+        size = sum(weight.ByteSize() for model in models for weight in model.graph.initializer)
+    except Exception as error:
+        raise _too_large(path, error) from error
     if size > MAX_BYTES:
         raise BundleError(
             f"{path} has {size / 1e9:.2f} GB of weights, and one ONNX file of a bundle holds "
             f"{MAX_BYTES / 1e9:.2f} GB: export a smaller policy, or one in float16"
         )
+
+
+def _too_large(path: Path, error: Exception) -> BundleError:
+    return BundleError(
+        f"{path} is too large for one file ({error}): expected a policy below 2 GB: export a "
+        "smaller one, or one in float16"
+    )
 
 
 def _session(path: Path, source: str | bytes) -> ort.InferenceSession:

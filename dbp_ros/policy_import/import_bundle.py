@@ -22,13 +22,13 @@ from dbp_ros.bundle.manifest import (
     Manifest,
     write_manifest,
 )
-from dbp_ros.errors import BundleError, ConfigError
+from dbp_ros.errors import ConfigError
 from dbp_ros.files import atomic_folder
 from dbp_ros.policy.model import Model
 from dbp_ros.policy_import.comparison import compare, compare_calls
 from dbp_ros.policy_import.denoising_graph import DenoisingGraph
 from dbp_ros.policy_import.encoder_graph import encoder_model
-from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of
+from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of, serialized
 from dbp_ros.policy_import.graph_split import ImageBranch, image_branch
 from dbp_ros.policy_import.head_graph import feature_size, head_model
 from dbp_ros.policy_import.mapping_file import write_mapping
@@ -136,12 +136,7 @@ def _has_layers(model: onnx.ModelProto) -> bool:
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:
-    try:
-        onnx.save(model, path)
-    except ValueError as error:
-        raise BundleError(
-            f"{path.name} is too large for one file ({error}): expected a policy below 2 GB"
-        ) from error
+    path.write_bytes(serialized(Path(path.name), model))
 
 
 def _manifest(

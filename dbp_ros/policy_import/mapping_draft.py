@@ -18,6 +18,8 @@ IMAGE_LAYOUTS = {
     5: ("NTCHW", "NTHWC"),
 }
 VECTOR_LAYOUTS = {1: "D", 2: "ND", 3: "NTD"}
+# Original ACT exports have the images of several cameras in one tensor of 5 axes.
+TIME_CHECK = "  # check: T is time; several cameras in one tensor are not supported"
 
 
 def draft_mapping(
@@ -160,7 +162,7 @@ def _all_image_lines(
         yield [
             f"  {_quoted(name)}:  # {spec}",
             f"    camera: {_quoted(camera)}  # check: camera of the robot",
-            f"    layout: {layout}",
+            f"    layout: {layout}{TIME_CHECK if 'T' in layout else ''}",
             *(["    history: 1  # check"] if _has_free_time(layout, spec) else []),
             *(["    size: [224, 224]  # check: height and width in training"] if free else []),
             f"    range: {'[0, 255]' if is_byte else '[0, 1]  # check: values of black and white'}",

@@ -8,7 +8,12 @@ import onnx.version_converter
 import onnxruntime as ort
 
 from dbp_ros.errors import BundleError
-from dbp_ros.policy_import.foreign_graph import ForeignGraph, nodes_of, opset_of
+from dbp_ros.policy_import.foreign_graph import (
+    ForeignGraph,
+    nodes_of,
+    opset_of,
+    serialized,
+)
 from dbp_ros.policy_import.graph_builder import OPSET
 from dbp_ros.policy_import.graph_names import add_prefix
 from dbp_ros.policy_import.plan import ImportPlan
@@ -23,7 +28,7 @@ def static_graph(graph: ForeignGraph, plan: ImportPlan) -> onnx.ModelProto:
     otherwise connect the images with the other inputs.
 
     Raises:
-        BundleError: If the graph is of an old opset and cannot be converted.
+        BundleError: If the graph is of an old opset and cannot be converted, or is too large.
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
@@ -38,7 +43,7 @@ def static_graph(graph: ForeignGraph, plan: ImportPlan) -> onnx.ModelProto:
     del model.graph.value_info[:]
     if graph.opset < OPSET:
         model = _converted(graph, model)
-    folded = _folded(model)
+    folded = _folded(graph.path, model)
     add_prefix(folded, POLICY)
     return folded
 
@@ -55,16 +60,23 @@ def _converted(graph: ForeignGraph, model: onnx.ModelProto) -> onnx.ModelProto:
     return converted
 
 
-def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
+def _folded(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model after the basic optimizations of ONNX Runtime, if its operators allow it."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "source.onnx"), Path(folder, "folded.onnx")
-        onnx.save(model, source)
+        source.write_bytes(serialized(path, model))
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(target)
         options.log_severity_level = 3
-        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        try:
+            ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            first_line = str(error).splitlines()[0]
+            raise BundleError(
+                f"{path} does not load with the sizes of the mapping and the operators of opset "
+                f"{OPSET} ({first_line}): export it with opset_version={OPSET} or later"
+            ) from error
         folded = onnx.load(target)
     domains = {node.domain for node in nodes_of(model.graph)}
     unusual = {node.domain for node in nodes_of(folded.graph)} - domains

@@ -3,7 +3,7 @@
 from dbp_ros.errors import DbpError, EpisodeError, TrainingError
 from dbp_ros.teach.deployment import deploy
 from dbp_ros.teach.jobs import JobRunner, JobStatus, Step
-from dbp_ros.teach.review import ReviewEntry, EpisodeReview
+from dbp_ros.teach.review import EpisodeReview, ReviewEntry
 from dbp_ros.teach.training import MIN_EPISODES, Training
 from dbp_ros.teach.workspace import Workspace
 

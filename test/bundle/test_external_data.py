@@ -66,6 +66,13 @@ def test_a_reference_in_a_function_is_found(tmp_path: Path) -> None:
     assert found(model, tmp_path / "graph.onnx") == {"../w"}
 
 
+def test_a_reference_in_a_default_of_a_function_is_found(tmp_path: Path) -> None:
+    default = helper.make_attribute("value", tensor("../w"))
+    function = helper.make_function("custom", "f", [], [], [], [], attribute_protos=[default])
+    model = helper.make_model(graph(), functions=[function])
+    assert found(model, tmp_path / "graph.onnx") == {"../w"}
+
+
 def test_a_compiled_engine_counts_as_external_data(tmp_path: Path) -> None:
     node = helper.make_node("EPContext", [], [], domain="com.microsoft", ep_cache_context="e")
     assert found(helper.make_model(graph([node])), tmp_path / "graph.onnx") != set()

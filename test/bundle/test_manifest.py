@@ -55,6 +55,20 @@ def test_an_invalid_manifest_is_refused(make_bundle, text):
     assert "export the model again" in refusal(path.parent)
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('name: "\\ud800"', "surrogates not allowed"),
+        ("name: toy\nmade_by: {seeds: [1, [0x1" + "0" * 16 + "]]}", "of 64 bits, got one of 65"),
+        ("name: 0x" + "f" * 9000, "expected integers of 64 bits, got one of 36000"),
+    ],
+)
+def test_a_value_that_cannot_be_published_is_refused(make_bundle, line, problem):
+    path = make_bundle() / MANIFEST
+    path.write_text(path.read_text().replace("made_by: {}\n", "").replace("name: toy", line, 1))
+    assert problem in refusal(path.parent)
+
+
 def test_another_format_is_refused(make_bundle):
     directory = make_bundle()
     edit(directory, format=2)

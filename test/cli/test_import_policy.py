@@ -50,6 +50,12 @@ def test_a_draft_names_every_input_and_output(tmp_path: Path, write) -> None:
     assert [*mapping.actions, *mapping.unused_outputs] == list(graph.outputs)
 
 
+def test_a_draft_asks_whether_the_fifth_axis_of_an_image_is_time(tmp_path: Path) -> None:
+    policy, path = write_video_policy(tmp_path / "policy.onnx"), tmp_path / "m.yaml"
+    assert main(["import", str(policy), "--describe", "--mapping", str(path)]) == 0
+    assert "    layout: NTCHW  # check: T is time; several cameras" in path.read_text()
+
+
 def test_a_draft_has_the_names_of_a_robot(tmp_path: Path) -> None:
     policy, path = write_image_policy(tmp_path / "policy.onnx"), tmp_path / "m.yaml"
     command = ["import", str(policy), "--describe", "--mapping", str(path), "--robot", "aloha"]

@@ -156,6 +156,12 @@ def test_a_folder_of_the_same_kind_or_an_empty_one_may_be_replaced(tmp_path: Pat
         check_new_folder(tmp_path / "link", "manifest.yaml")
 
 
+@pytest.mark.parametrize("path", [".", "..", "/", "models/.."])
+def test_a_folder_without_a_name_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match="has no name of its own"):
+        check_new_folder(Path(path), "manifest.yaml")
+
+
 def test_a_full_disk_is_reported_in_one_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

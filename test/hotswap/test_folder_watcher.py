@@ -63,3 +63,11 @@ def test_nothing_is_read_between_two_polls(folder: Path) -> None:
     (folder / "head.onnx").write_text("two")
     assert not watched.changed(PERIOD_NS - 1)
     assert watched.changed(PERIOD_NS)
+
+
+def test_a_dangling_link_does_not_stop_the_watch(folder: Path) -> None:
+    (folder / "link").symlink_to(folder / "nowhere")
+    changed = poller(FolderWatcher(folder))
+    assert [changed(), changed()] == [True, False]
+    (folder / "head.onnx").write_text("two")
+    assert changed()

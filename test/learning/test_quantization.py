@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 
 from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.golden import read_golden
-from dbp_ros.bundle.manifest import write_manifest
+from dbp_ros.bundle.manifest import AS_RECORDED, JOINT_POSITION, write_manifest
 from dbp_ros.cli.main import main
 from dbp_ros.errors import BundleError
 from dbp_ros.learning.quantization import PRECISIONS, predict_case, quantize_bundle
@@ -137,3 +137,35 @@ def test_the_command_prints_the_quantization_error(
     printed = " ".join(capsys.readouterr().out.split())
     assert "toy-int8" in printed
     assert "on 8 recorded observations differ from full precision by" in printed
+
+
+def test_a_bundle_is_not_replaced_by_its_quantized_one(
+    float_bundle: Bundle, tmp_path: Path, capsys
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(float_bundle.directory, model)
+    (tmp_path / "link").symlink_to(model)
+    assert main(["quantize", "--model", str(model), "--out", str(tmp_path / "link")]) == 1
+    assert "link is the folder of --model, which would be replaced" in capsys.readouterr().err
+    assert read_bundle(model).sha256 == float_bundle.sha256
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "meaning", "expected"),
+    [
+        (1e-3, JOINT_POSITION, 0.02),
+        (3e-3, JOINT_POSITION, 0.02),
+        (0.1, JOINT_POSITION, 0.1),
+        (0.5, AS_RECORDED, 10.0),
+    ],
+)
+def test_the_tolerance_of_joint_positions_is_limited(
+    float_bundle: Bundle, tmp_path: Path, tolerance: float, meaning: str, expected: float
+) -> None:
+    manifest, copy = float_bundle.manifest, tmp_path / "copy"
+    shutil.copytree(float_bundle.directory, copy)
+    golden = replace(manifest.proof, tolerance=tolerance)
+    action = replace(manifest.action, meaning=meaning)
+    write_manifest(copy, replace(manifest, proof=golden, action=action))
+    small = quantized(read_bundle(copy), tmp_path / "small", "float16")
+    assert small.manifest.proof.tolerance == expected

@@ -166,6 +166,8 @@ def test_a_step_that_changes_values_is_refused(
         ({"use_relative_actions": True}, "use_relative_actions is set"),
         ({"vision_backbone": "resnet50"}, "vision_backbone is 'resnet50', expected one of resnet1"),
         ({"n_obs_steps": 2}, "n_obs_steps is 2, expected 1"),
+        ({"input_features": None}, "input_features is None, expected a mapping: save the policy"),
+        ({"input_features": {STATE: 3}}, "input_features.observation.state is 3, expected a map"),
         ({"chunk_size": 5}, "does not fit config.json .*size mismatch for decoder_pos_embed"),
         ({"chunk_size": "5"}, "unexpected feature: chunk_size is '5' of type str, expected int"),
         (

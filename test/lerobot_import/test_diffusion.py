@@ -9,7 +9,7 @@ import onnx
 import pytest
 import yaml
 from lerobot_import.act_files import STATE, TOP, WRIST
-from lerobot_import.diffusion_files import CONFIG, observation, write_checkpoint
+from lerobot_import.diffusion_files import CONFIG, SIZES, observation, write_checkpoint
 
 from dbp_ros.cli.main import main
 from dbp_ros.errors import TrainingError
@@ -122,6 +122,9 @@ def test_the_number_of_steps_is_chosen(tmp_path: Path) -> None:
 def test_another_kind_of_policy_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = write_checkpoint(tmp_path / "pretrained_model", type="pi0")
+    """Policies such as pi0 have no backbone of this name."""
+    folder = write_checkpoint(tmp_path / "pretrained_model")
+    config = {key: value for key, value in CONFIG.items() if key not in SIZES}
+    (folder / "config.json").write_text(json.dumps({**config, "type": "pi0"}))
     assert main(["import-lerobot", str(folder), "--out", str(tmp_path / "x.onnx")]) == 1
     assert "type is 'pi0', expected act or diffusion: export this policy" in capsys.readouterr().err

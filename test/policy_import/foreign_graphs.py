@@ -169,8 +169,11 @@ def write_recurrent_policy(path: Path, precision: int = FLOAT) -> Path:
     )
 
 
-def write_wide_recurrent_policy(path: Path) -> Path:
-    """Write a policy whose state passes a layer of 64x64 in each call; its nodes have no names."""
+def write_wide_recurrent_policy(path: Path, gain: float = 0.2) -> Path:
+    """Write a policy whose state passes a layer of 64x64 in each call; its nodes have no names.
+
+    Errors of the state grow with the gain of the layer.
+    """
     nodes = [
         op("MatMul", ["joints", "enter"], ["entered"]),
         op("MatMul", ["hidden_in", "weights"], ["carried"]),
@@ -184,6 +187,6 @@ def write_wide_recurrent_policy(path: Path) -> Path:
         [("joints", FLOAT, (1, 3)), ("hidden_in", FLOAT, (1, 64))],
         [("action", FLOAT, (1, 3)), ("hidden_out", FLOAT, (1, 64))],
         enter=waves(3, 64),
-        weights=0.2 * waves(64, 64, phase=0.3),
+        weights=np.float32(gain) * waves(64, 64, phase=0.3),
         leave=waves(64, 3, phase=0.6),
     )

@@ -10,7 +10,7 @@ import yaml
 from policy_import.conftest import ImportInto, mapping_of
 from policy_import.foreign_graphs import FLOAT, HORIZON, JOINTS, op, save, waves
 
-from dbp_ros.bundle.bundle import read_bundle
+from dbp_ros.bundle.bundle import Bundle, read_bundle
 from dbp_ros.bundle.golden import read_golden
 from dbp_ros.errors import BundleError, ConfigError
 from dbp_ros.learning.quantization import quantize_bundle
@@ -158,10 +158,9 @@ def test_what_does_not_depend_on_the_sample_runs_before_the_loop(
     assert load_policy(folder)(MEASURED, {"top": image}).shape == (HORIZON, 3)
 
 
-@pytest.mark.parametrize("precision", ["int8", "float16"])
-def test_a_network_in_a_loop_is_quantized(
-    tmp_path: Path, import_into: ImportInto, precision: str
-) -> None:
+@pytest.fixture
+def wide_bundle(tmp_path: Path, import_into: ImportInto) -> Bundle:
+    """A denoiser with all its layers in the loop."""
     nodes = [
         op("Cast", ["t"], ["time"], to=FLOAT),
         op("Mul", ["time", "rate"], ["scaled"]),
@@ -184,9 +183,22 @@ def test_a_network_in_a_loop_is_quantized(
         weights=0.2 * waves(64, 64, phase=0.3),
         leave=0.2 * waves(64, 3, phase=0.6),
     )
-    source = read_bundle(import_into(path, **mapping(SAMPLERS[0]))[0])
-    error = quantize_bundle(source, tmp_path / "q", precision, read_golden(source), "toy", "")
+    return read_bundle(import_into(path, **mapping(SAMPLERS[0]))[0])
+
+
+@pytest.mark.parametrize("precision", ["int8", "float16"])
+def test_a_network_in_a_loop_is_quantized(
+    tmp_path: Path, wide_bundle: Bundle, precision: str
+) -> None:
+    recorded = read_golden(wide_bundle)
+    error = quantize_bundle(wide_bundle, tmp_path / "q", precision, recorded, "toy", "")
     assert 0 < error.error_max < 0.02
+
+
+def test_a_static_quantization_of_a_loop_is_refused(tmp_path: Path, wide_bundle: Bundle) -> None:
+    recorded = read_golden(wide_bundle)
+    with pytest.raises(BundleError, match=r"reduces no weight .*int8_static only outside of loops"):
+        quantize_bundle(wide_bundle, tmp_path / "q", "int8_static", recorded, "toy", "")
 
 
 def test_an_encoder_and_a_network_are_joined_by_names(tmp_path: Path) -> None:

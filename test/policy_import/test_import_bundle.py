@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from google.protobuf.message import EncodeError
 from policy_import.conftest import ImportInto, mapping_of
 from policy_import.foreign_graphs import (
+    FLOAT,
     HORIZON,
     image_action,
+    op,
+    save,
     waves,
     write_byte_policy,
     write_image_policy,
@@ -24,6 +28,7 @@ from dbp_ros.errors import BundleError
 from dbp_ros.policy import load_policy
 from dbp_ros.policy.model import Model
 from dbp_ros.policy.policy_runner import PolicyRunner
+from dbp_ros.policy_import.foreign_graph import serialized
 from dbp_ros.policy_import.mapping_file import read_mapping
 from dbp_ros.random_streams import RandomStream
 from dbp_ros.settings.policy import PolicyConfig
@@ -55,6 +60,37 @@ def test_a_policy_larger_than_one_file_is_refused(
     monkeypatch.setattr("dbp_ros.policy_import.foreign_graph.MAX_BYTES", 100)
     with pytest.raises(BundleError, match=r"act\.onnx has .* GB of weights, .* in float16"):
         import_into(write_image_policy(tmp_path / "act.onnx"), **IMAGE_POLICY)
+
+
+class LargeModel:
+    """A graph above the limit of a protocol buffer."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802
+        raise EncodeError("Failed to serialize proto")
+
+
+def test_a_graph_larger_than_one_file_is_refused_by_its_name() -> None:
+    with pytest.raises(BundleError, match=r"act.onnx is too large .*Failed to ser.* below 2 GB"):
+        serialized(Path("act.onnx"), LargeModel())
+
+
+def test_a_graph_that_cannot_be_loaded_in_the_opset_of_a_bundle_is_refused(
+    tmp_path: Path, import_into: ImportInto
+) -> None:
+    """The conversion to another opset drops the functions of a model."""
+    joints, deltas = (("joints", FLOAT, (1, 3)),), (("deltas", FLOAT, (1, 3)),)
+    nodes = [op("Scaled", ["joints"], ["deltas"], domain="custom")]
+    path = save(tmp_path / "old.onnx", nodes, joints, deltas, opset=17)
+    model, body = onnx.load(path), [onnx.helper.make_node("Tanh", ["x"], ["y"])]
+    opset = onnx.helper.make_opsetid("", 17)
+    model.functions.append(
+        onnx.helper.make_function("custom", "Scaled", ["x"], ["y"], body, [opset])
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("custom", 1))
+    onnx.save(model, path)
+    layout = {"layout": "ND"}
+    with pytest.raises(BundleError, match=r"old.onnx does not load .* opset_version=18 or later"):
+        import_into(path, positions={"joints": layout}, actions={"deltas": layout})
 
 
 def test_a_float_image_and_joints_give_a_chunk(tmp_path: Path, import_into: ImportInto) -> None:

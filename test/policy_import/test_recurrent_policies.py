@@ -121,6 +121,17 @@ def test_a_policy_with_a_state_is_quantized_and_compared_over_calls(
     assert 0 < error.error_max < 0.02
 
 
+def test_an_error_that_grows_over_the_calls_is_refused(
+    tmp_path: Path, import_into: ImportInto
+) -> None:
+    recurrent = {"hidden_in": {"output": "hidden_out"}}
+    path = write_wide_recurrent_policy(tmp_path / "wide.onnx", gain=1.0)
+    source = read_bundle(import_into(path, **{**MAPPING, "recurrent": recurrent})[0])
+    with pytest.raises(BundleError, match=r"the actions of int8 differ by .* at most 0\.02"):
+        quantize_bundle(source, tmp_path / "small", "int8", read_golden(source), "toy", "")
+    assert not (tmp_path / "small").exists()
+
+
 def test_a_bundle_without_a_layer_to_quantize_is_not_written(bundle: Path, tmp_path: Path) -> None:
     source = read_bundle(bundle)
     with pytest.raises(BundleError, match=r"int8 reduces no weight of .*choose another precision"):

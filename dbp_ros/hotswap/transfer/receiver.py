@@ -26,6 +26,7 @@ from dbp_ros.types import NS_PER_S
 RETRY_NS, TIMEOUT_NS = NS_PER_S // 2, 10 * NS_PER_S
 MAX_ATTEMPTS = 3
 MAX_BUNDLES = 3
+MAX_MANIFEST_BYTES = 1_000_000
 SHA256_DIGITS, FOLDER_DIGITS = 64, 16
 
 
@@ -78,14 +79,25 @@ class FileDownload:
         """
         if sha256_of(self.path) == self.sha256:
             return True
+        self.retry(f"a wrong sha256, expected {self.sha256[:12]}…")
+        return False
+
+    def retry(self, problem: str) -> None:
+        """Restart the download after a failure.
+
+        Args:
+            problem: What was received and expected, for the error.
+
+        Raises:
+            BundleError: After `MAX_ATTEMPTS` failures.
+        """
         self.attempts += 1
         if self.attempts >= MAX_ATTEMPTS:
             raise BundleError(
-                f"{self.path.name} was received {MAX_ATTEMPTS} times with a wrong sha256, expected "
-                f"{self.sha256[:12]}…: announce a bundle whose files no longer change"
+                f"{self.path.name} was received {MAX_ATTEMPTS} times with {problem}: announce a "
+                "bundle whose files no longer change"
             )
         self.restart()
-        return False
 
 
 class Receiver:
@@ -155,8 +167,12 @@ class Receiver:
         self._requested, self._requested_ns = (name, first, first + WINDOW), now_ns
         return Request(self.announcement.sha256, name, first, WINDOW)
 
+    def discard(self) -> None:
+        """Delete the incomplete bundle."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def add(self, header: ChunkHeader, data: bytes, now_ns: int) -> Path | None:
-        """Add a chunk.
+        """Add a chunk; after an error the incomplete bundle is deleted.
 
         Returns:
             The folder of the bundle when it is complete, else None.
@@ -165,15 +181,28 @@ class Receiver:
             BundleError: If the bundle cannot be completed.
             OSError: If a file cannot be written.
         """
+        try:
+            return self._add(header, data, now_ns)
+        except Exception:
+            self.discard()
+            raise
+
+    def _add(self, header: ChunkHeader, data: bytes, now_ns: int) -> Path | None:
         download = self._missing.get(header.file)
         if (
             download is None
-            or header.index in download.received
             or header.sha256 != self.announcement.sha256
+            or (header.size == download.size and header.index in download.received)
         ):
             return None
-        if not self._is_valid(download, header, data):
+        if not _is_intact(header, data):
             self.num_refused += 1
+            return None
+        if download.size not in (None, header.size):
+            download.retry(f"another size, now {header.size} bytes, before {download.size}")
+        limit = self._max_size(header.file)
+        if header.size > limit:
+            download.retry(f"{header.size} bytes, expected at most {limit}")
             return None
         self._received_ns = now_ns
         download.write(header, data)
@@ -181,15 +210,11 @@ class Receiver:
             self._complete(header.file, download)
         return None if self._missing else self._finish()
 
-    def _is_valid(self, download: FileDownload, header: ChunkHeader, data: bytes) -> bool:
-        expected = min(CHUNK_BYTES, header.size - header.index * CHUNK_BYTES)
-        return (
-            header.size <= self.announcement.size
-            and download.size in (None, header.size)
-            and header.index < num_chunks(header.size)
-            and len(data) == expected
-            and hashlib.sha256(data).hexdigest() == header.digest
-        )
+    def _max_size(self, name: str) -> int:
+        """Return the limit of a file: all files together have the announced size."""
+        others = sum(item.size or 0 for other, item in self._missing.items() if other != name)
+        limit = self.announcement.size - self._completed_bytes - others
+        return min(limit, MAX_MANIFEST_BYTES) if name == MANIFEST else limit
 
     def _complete(self, name: str, download: FileDownload) -> None:
         """Complete a file; a manifest lists the other files to download."""
@@ -209,6 +234,16 @@ class Receiver:
         return self._target
 
 
+def _is_intact(header: ChunkHeader, data: bytes) -> bool:
+    """Return whether a chunk has the index, the length and the sha256 of its header."""
+    expected = min(CHUNK_BYTES, header.size - header.index * CHUNK_BYTES)
+    return (
+        header.index < num_chunks(header.size)
+        and len(data) == expected
+        and hashlib.sha256(data).hexdigest() == header.digest
+    )
+
+
 def received_bundle(announcement: Announcement, received: Path) -> Path:
     """Return the folder of an announced bundle once it is received."""
     return received / announcement.sha256[:FOLDER_DIGITS]
@@ -217,7 +252,12 @@ def received_bundle(announcement: Announcement, received: Path) -> Path:
 def delete_old(received: Path) -> None:
     """Delete all but the newest `MAX_BUNDLES`; loaded models do not need their files."""
     bundles = sorted(
-        (path for path in received.iterdir() if (path / MANIFEST).is_file()),
+        (
+            path
+            for path in received.iterdir()
+            # A hidden one is incomplete.
+            if not path.name.startswith(".") and (path / MANIFEST).is_file()
+        ),
         key=lambda path: path.stat().st_mtime_ns,
     )
     for path in bundles[: -MAX_BUNDLES or None]:

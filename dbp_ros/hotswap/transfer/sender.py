@@ -59,8 +59,10 @@ class Sender:
         try:
             with (self._directory / request.file).open("rb") as file:
                 size = file.seek(0, 2)
-                last = min(request.first + min(request.count, WINDOW), num_chunks(size))
-                for index in range(request.first, last):
+                # Beyond the end of a file that became shorter, the last chunk reports its size.
+                first = min(request.first, num_chunks(size) - 1)
+                last = min(first + min(request.count, WINDOW), num_chunks(size))
+                for index in range(first, last):
                     file.seek(index * CHUNK_BYTES)
                     data = file.read(CHUNK_BYTES)
                     digest = hashlib.sha256(data).hexdigest()

@@ -23,6 +23,7 @@ from dbp_ros.hotswap.transfer.messages import (
 from dbp_ros.hotswap.transfer.receiver import (
     MAX_ATTEMPTS,
     MAX_BUNDLES,
+    MAX_MANIFEST_BYTES,
     RETRY_NS,
     TIMEOUT_NS,
     Receiver,
@@ -157,19 +158,69 @@ def test_a_restarted_transfer_ignores_an_earlier_one(
     assert_same(complete, bundle)
 
 
-def test_resuming_discards_a_file_with_a_wrong_size(
+def add_chunks(receiver: Receiver, *sizes: int) -> None:
+    """Add the first chunk of a manifest of each size."""
+    for size in sizes:
+        data, sha256 = b"x" * min(size, CHUNK_BYTES), receiver.announcement.sha256
+        header = ChunkHeader(sha256, MANIFEST, 0, size, hashlib.sha256(data).hexdigest())
+        receiver.add(header, data, NOW_NS)
+
+
+def test_a_file_whose_size_changes_is_restarted(
     sender: Sender, bundle: Path, received: Path
 ) -> None:
     receiver = Receiver(sender.announcement, received, NOW_NS)
-    wrong = b"x" * 10
-    digest = hashlib.sha256(wrong).hexdigest()
-    header = ChunkHeader(sender.announcement.sha256, MANIFEST, 2, 2 * CHUNK_BYTES + 10, digest)
-    receiver.add(header, wrong, NOW_NS)
-    assert transfer(sender, receiver, rounds=30) is None
-    receiver.resume(NOW_NS)
+    transfer(sender, receiver, lambda chunks: chunks[:3], rounds=8)
+    content = (bundle / "big.bin").read_bytes()
+    (bundle / "big.bin").write_bytes(content[:10])
+    before = receiver.received_bytes
+    [(header, data)] = sender.chunks(Request(sender.announcement.sha256, "big.bin", 20, 1))
+    receiver.add(header, data, NOW_NS)
+    assert receiver.received_bytes < before
+    (bundle / "big.bin").write_bytes(content)
     complete = transfer(sender, receiver)
     assert complete is not None
     assert_same(complete, bundle)
+
+
+def test_a_file_whose_size_changes_in_every_attempt_is_refused(
+    sender: Sender, received: Path
+) -> None:
+    receiver = Receiver(sender.announcement, received, NOW_NS)
+    with pytest.raises(BundleError, match=f"{MANIFEST} was received {MAX_ATTEMPTS} times with an"):
+        add_chunks(receiver, *range(CHUNK_BYTES + 1, CHUNK_BYTES + 2 + MAX_ATTEMPTS))
+
+
+def test_a_refused_bundle_is_deleted(sender: Sender, received: Path) -> None:
+    receiver = Receiver(sender.announcement, received, NOW_NS)
+    with pytest.raises(BundleError, match="expected at most"):
+        add_chunks(receiver, *[10**12] * MAX_ATTEMPTS)
+    assert list(received.iterdir()) == []
+
+
+def test_all_files_together_have_at_most_the_announced_size(sender: Sender, received: Path) -> None:
+    less = replace(sender.announcement, size=sender.announcement.size - 1)
+    receiver = Receiver(less, received, NOW_NS)
+    with pytest.raises(BundleError, match=r"proof.npz was received 3 times with \d+ bytes, expect"):
+        transfer(sender, receiver)
+
+
+def test_a_large_manifest_is_refused(sender: Sender, received: Path) -> None:
+    large = replace(sender.announcement, size=10 * MAX_MANIFEST_BYTES)
+    receiver = Receiver(large, received, NOW_NS)
+    add_chunks(receiver, MAX_MANIFEST_BYTES + 1)
+    assert receiver.received_bytes == 0
+
+
+def test_resuming_restarts_a_file_with_refused_chunks(sender: Sender, received: Path) -> None:
+    receiver = Receiver(sender.announcement, received, NOW_NS)
+    transfer(sender, receiver, lambda chunks: chunks[:3], rounds=8)
+    before = receiver.received_bytes
+    [(header, data)] = sender.chunks(Request(sender.announcement.sha256, "big.bin", 24, 1))
+    receiver.add(header, data[:-1], NOW_NS)
+    assert receiver.received_bytes == before
+    receiver.resume(NOW_NS)
+    assert receiver.received_bytes < before
 
 
 def test_files_with_a_wrong_sha256_are_refused(
@@ -211,7 +262,7 @@ def test_a_chunk_of_a_file_larger_than_announced_is_refused(sender: Sender, rece
     sha256, data = sender.announcement.sha256, b"x" * CHUNK_BYTES
     digest = hashlib.sha256(data).hexdigest()
     receiver.add(ChunkHeader(sha256, MANIFEST, 1_000_000, 10**12, digest), data, NOW_NS)
-    assert receiver.num_refused == 1
+    assert receiver.received_bytes == 0
     assert sum(path.stat().st_size for path in received.rglob("*") if path.is_file()) == 0
 
 
@@ -228,10 +279,12 @@ def test_a_bundle_larger_than_the_disk_is_refused(sender: Sender, received: Path
         Receiver(replace(sender.announcement, size=10**18), received, NOW_NS)
 
 
-def test_only_the_newest_bundles_are_stored(tmp_path: Path) -> None:
+def test_only_the_newest_complete_bundles_are_stored(tmp_path: Path) -> None:
+    (tmp_path / ".new").mkdir()
+    (tmp_path / ".new" / MANIFEST).write_text("")
     for k in range(MAX_BUNDLES + 2):
         (tmp_path / str(k)).mkdir()
         (tmp_path / str(k) / MANIFEST).write_text("")
         os.utime(tmp_path / str(k), (k, k))
     delete_old(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new", "2", "3", "4"]

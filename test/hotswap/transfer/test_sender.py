@@ -7,7 +7,7 @@ import pytest
 
 from dbp_ros.bundle.manifest import MANIFEST
 from dbp_ros.errors import BundleError
-from dbp_ros.hotswap.transfer.messages import WINDOW, Request
+from dbp_ros.hotswap.transfer.messages import WINDOW, Request, num_chunks
 from dbp_ros.hotswap.transfer.sender import Sender
 
 
@@ -15,7 +15,11 @@ def test_at_most_a_window_is_sent(sender: Sender) -> None:
     sha256 = sender.announcement.sha256
     assert len(sender.chunks(Request(sha256, "big.bin", 0, 10**9))) == WINDOW
     assert len(sender.chunks(Request(sha256, "big.bin", 20, 10**9))) == WINDOW * 3 // 2 + 1 - 20
-    assert sender.chunks(Request(sha256, "big.bin", 10**9, 1)) == []
+
+
+def test_a_request_beyond_the_end_returns_the_last_chunk(sender: Sender) -> None:
+    [(header, _)] = sender.chunks(Request(sender.announcement.sha256, "big.bin", 10**9, WINDOW))
+    assert header.index == num_chunks(header.size) - 1
 
 
 @pytest.mark.parametrize("name", ["../secret", "secret", "/etc/passwd", "", "."])
