@@ -125,8 +125,10 @@ def run_demo_learn(config: LearnDemoConfig, status: Log, log: Log) -> dict[str, 
             training = LearningRun(config, runner, table, time_limit_s)
             training.run(status, log)
         guard, learner = map(runner.statistics, ("guard", "learner"))
-    counts = *count_missed(guard["command_period"], read_reference_loops(files)), guard["stops"]
+    loops = read_reference_loops(files)
+    counts = *count_missed(guard["command_period"], loops), guard["stops"]
     report = learning_report(training.episodes, training.marks, learner["learner"], *counts)
+    report["machine_stalls_known"] = all(loop["realtime"] for loop in loops)
     report |= {"finetune": FINETUNE, "command": command_line(), "machine": machine_info()}
     report["swap_marks"] = [asdict(mark) for mark in training.marks]
     write_text(config.out / "report.json", json.dumps(report, indent=2) + "\n")

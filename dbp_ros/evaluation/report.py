@@ -2,8 +2,10 @@
 
 import os
 import platform
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +50,10 @@ def count_missed(period: dict[str, Any], idle: Sequence[dict[str, Any]]) -> tupl
 
 
 def _late_ns(start_ns: int, end_ns: int, loop: dict[str, Any]) -> int:
-    """Return the delay of a loop between two times."""
-    late = [(begin + loop["period_ns"], end) for begin, end in loop["gaps"]]
+    """Return the delay of a loop, whose gaps are in order, between two times."""
+    first = bisect_right(loop["gaps"], start_ns, key=lambda gap: gap[1])
+    gaps = takewhile(lambda gap: gap[0] < end_ns, islice(loop["gaps"], first, None))
+    late = ((begin + loop["period_ns"], end) for begin, end in gaps)
     return sum(max(0, min(end_ns, end) - max(start_ns, due)) for due, end in late)
 
 

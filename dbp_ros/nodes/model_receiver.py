@@ -12,7 +12,12 @@ from dbp_ros.errors import BundleError
 from dbp_ros.hotswap.swap_status import DEFERRED, SwapPhase
 from dbp_ros.hotswap.swap_transaction import SwapTransaction
 from dbp_ros.hotswap.transfer.messages import WINDOW, Announcement, ChunkHeader
-from dbp_ros.hotswap.transfer.receiver import Receiver, delete_old, received_bundle
+from dbp_ros.hotswap.transfer.receiver import (
+    Receiver,
+    delete_incomplete,
+    delete_old,
+    received_bundle,
+)
 from dbp_ros.nodes.ignored_messages import IgnoredMessages
 from dbp_ros.nodes.qos import MODEL_CHUNKS
 from dbp_ros.nodes.stateful_topic import subscribe_stateful
@@ -52,7 +57,8 @@ class ModelReceiver:
             swap: Receives the candidates.
             received: Folder for transferred bundles.
         """
-        self._receiver = None
+        self._end_transfer()
+        delete_incomplete(received)
         self._swap, self._received = swap, received
         self._new.extend(self._announcements.values())
 
@@ -69,7 +75,7 @@ class ModelReceiver:
             try:
                 self._transfer(receiver, self._swap, now_ns)
             except BUNDLE_ERRORS as error:
-                self._receiver = None
+                self._end_transfer()
                 self._refuse(receiver.announcement, error)
 
     def _refuse(self, announcement: Announcement, error: Exception) -> None:

@@ -42,7 +42,8 @@ def test_the_table_of_a_demo_has_its_units(capsys: pytest.CaptureFixture[str]) -
     policy |= {"decision_ms": summary, "reaction_path_ms": {"decided": summary}}
     policy |= {"decisions": 0, "refused_decisions": 0, "model": {}}
     cell = {"camera_backend": "egl"}
-    report = build_report("lift", [EpisodeResult(True, 1.0, 0, 0)], guard, policy, cell, period)
+    idle = {**period, "realtime": True}
+    report = build_report("lift", [EpisodeResult(True, 1.0, 0, 0)], guard, policy, cell, idle)
     show_table(terminal(), report_table(report))
     printed = capsys.readouterr().out
     for row in ("command period error [ms]", "inference [ms]", "decisions [Hz]", "commands [Hz]"):

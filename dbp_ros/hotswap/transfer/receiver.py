@@ -249,6 +249,12 @@ def received_bundle(announcement: Announcement, received: Path) -> Path:
     return received / announcement.sha256[:FOLDER_DIGITS]
 
 
+def delete_incomplete(received: Path) -> None:
+    """Delete the incomplete bundles of an earlier process."""
+    for manifest in received.glob(f".*/{MANIFEST}"):
+        shutil.rmtree(manifest.parent, ignore_errors=True)
+
+
 def delete_old(received: Path) -> None:
     """Delete all but the newest `MAX_BUNDLES`; loaded models do not need their files."""
     bundles = sorted(

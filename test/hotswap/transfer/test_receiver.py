@@ -27,6 +27,7 @@ from dbp_ros.hotswap.transfer.receiver import (
     RETRY_NS,
     TIMEOUT_NS,
     Receiver,
+    delete_incomplete,
     delete_old,
     is_file_name,
     received_bundle,
@@ -288,3 +289,14 @@ def test_only_the_newest_complete_bundles_are_stored(tmp_path: Path) -> None:
         os.utime(tmp_path / str(k), (k, k))
     delete_old(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".new", "2", "3", "4"]
+
+
+def test_incomplete_bundles_of_an_earlier_process_are_deleted(
+    sender: Sender, received: Path
+) -> None:
+    Receiver(sender.announcement, received, NOW_NS)
+    [incomplete] = received.iterdir()
+    (incomplete / MANIFEST).write_text("name: toy\n")
+    (received / "failed.json").write_text("{}")
+    delete_incomplete(received)
+    assert [path.name for path in received.iterdir()] == ["failed.json"]
