@@ -96,12 +96,10 @@ class Session:
             times_s, refused = self._run_episodes(models)
             after = usage_below(os.getpid())
             recorded = client.statistics("recorder") if self._condition.records else {}
-            # If no episode is over.
-            unfinished = self._result()
+            episodes = self._episodes or [self._result()]
             guard, policy, cell = map(client.statistics, ("guard", "policy", "simulation"))
         guard |= {name: guard[name] - counted[name] for name in COUNTERS}
         reference, *pinned = read_reference_loops(files)
-        episodes = self._episodes or [unfinished]
         report = build_report(self._config.task, episodes, guard, policy, cell, reference, pinned)
         bars = {
             "commands": guard["command_period"]["period_error_bars"],

@@ -3,8 +3,8 @@
 One loop runs during a measurement at the rate and priority of the guard. Further loops are pinned
 to one core each, above every priority of the stack: their delay is a stall of the machine. They run
 at twice the rate, because a loop detects a stall only after its next deadline. Without real-time
-privileges the stack may delay a loop, whose delay is then none of the machine: `realtime` in the
-statistics is false.
+privileges the stack may delay a loop, so its delays are not attributed to the machine: `realtime`
+in the statistics is false.
 """
 
 import argparse

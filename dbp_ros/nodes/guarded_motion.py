@@ -176,13 +176,15 @@ class GuardedMotion:
 
     def _input_of_guard(self, kind: str) -> str:
         graph = RosGraph(self._operator.node, self._operator.namespace)
-        if not self._operator.spin_until(lambda: bool(graph.input_of_guard(kind)), DISCOVERY_S):
+        if not self._operator.spin_until(
+            lambda: len(graph.inputs_of_guard(kind)) == 1, DISCOVERY_S
+        ):
             found = ", ".join(graph.subscribed("guard", (kind,))) or "none"
             raise DbpError(
                 f"the guard has other topics of {kind} than one and that of an operator: {found}; "
                 "see dbp status"
             )
-        return graph.input_of_guard(kind)
+        return graph.inputs_of_guard(kind)[0]
 
     def _speed_scaling(self) -> float:
         return float(json.loads(self._operator.trigger("guard/statistics"))["speed_scaling"])

@@ -18,7 +18,6 @@ from std_srvs.srv import Trigger
 
 from dbp_ros.errors import DbpError
 from dbp_ros.nodes.endpoints import publisher_names
-from dbp_ros.nodes.guard_inputs import OPERATOR_CHUNKS
 from dbp_ros.nodes.operator_client import DISCOVERY_SPREAD_S, OperatorClient
 from dbp_ros.nodes.qos import COMMAND, LATCHED
 from dbp_ros.nodes.ros_graph import TRAJECTORY, RosGraph
@@ -217,9 +216,8 @@ def _hold(operator: OperatorClient) -> str:
 
 def _chunk_publishers(operator: OperatorClient) -> set[str]:
     """Return the full names of the nodes whose chunks the guard follows without an operator."""
-    topics = RosGraph(operator.node, operator.namespace).subscribed("guard", (TRAJECTORY,))
-    chunks = [topic for topic in topics if not topic.endswith(OPERATOR_CHUNKS)]
-    return {name for topic in chunks for name in publisher_names(operator.node, topic)}
+    topics = RosGraph(operator.node, operator.namespace).inputs_of_guard(TRAJECTORY)
+    return {name for topic in topics for name in publisher_names(operator.node, topic)}
 
 
 def _trigger(service: str, response_s: float, operator: OperatorClient) -> str:

@@ -51,17 +51,16 @@ class RosGraph:
             found |= {topic: types[0] for topic, types in topics if wanted & set(types)}
         return found
 
-    def input_of_guard(self, kind: str) -> str:
-        """Return the topic of joint states or of the policy's chunks, which may be remapped.
+    def inputs_of_guard(self, kind: str) -> list[str]:
+        """Return the topics of joint states or of the policy's chunks, which may be remapped.
 
         Args:
             kind: `JOINT_STATE` or `TRAJECTORY`.
 
         Returns:
-            Its full name; empty unless the guard is known to have exactly one.
+            Full names: one, unless it is not discovered yet or `operator_chunk` is remapped.
         """
-        topics = [t for t in self.subscribed("guard", (kind,)) if not t.endswith(OPERATOR_CHUNKS)]
-        return topics[0] if len(topics) == 1 else ""
+        return [t for t in self.subscribed("guard", (kind,)) if not t.endswith(OPERATOR_CHUNKS)]
 
     def published(self, name: str, kind: str) -> list[str]:
         """Return the topics of a type that a node of the stack publishes."""

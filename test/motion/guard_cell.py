@@ -79,6 +79,17 @@ def towards(target, points=10):
     )
 
 
+def reset_after_a_jump(faulty):
+    """Stop arms that do not follow, let their joint states jump, and reset the stop."""
+    faulty.run(40, towards(AHEAD))
+    faulty.follows = False
+    while not faulty.guard.stop_reason:
+        faulty.run(1, towards(AHEAD))
+    faulty.positions = np.array([-0.9, -0.9])
+    faulty.run(600)
+    faulty.guard.reset()
+
+
 def sent(commands):
     """Return the commands without the periods that had none."""
     return np.array([command for command in commands if command is not None])

@@ -7,6 +7,7 @@ from motion.guard_cell import (
     PERIOD_NS,
     START,
     assert_smooth,
+    reset_after_a_jump,
     sent,
     towards,
 )
@@ -107,13 +108,7 @@ def test_each_joint_may_move_for_the_time_since_its_own_last_arrival(cell):
 
 
 def test_a_jump_after_a_tracking_stop_does_not_prevent_the_reset(faulty):
-    faulty.run(40, towards(AHEAD))
-    faulty.follows = False
-    while not faulty.guard.stop_reason:
-        faulty.run(1, towards(AHEAD))
-    faulty.positions = np.array([-0.9, -0.9])
-    faulty.run(600)
-    faulty.guard.reset()
+    reset_after_a_jump(faulty)
     assert not faulty.guard.stop_reason
 
 

@@ -12,6 +12,7 @@ from motion.guard_cell import (
     START,
     assert_smooth,
     measure_rest,
+    reset_after_a_jump,
     towards,
 )
 
@@ -131,13 +132,7 @@ def test_a_blocked_joint_does_not_reverse_a_joint_that_follows_at_a_distance(lag
 
 def test_after_a_jump_and_a_reset_the_next_stop_can_be_reset(faulty):
     """Nothing is commanded after the first reset, so nothing verifies the commands."""
-    faulty.run(40, towards(AHEAD))
-    faulty.follows = False
-    while not faulty.guard.stop_reason:
-        faulty.run(1, towards(AHEAD))
-    faulty.positions = np.array([-0.9, -0.9])
-    faulty.run(600)
-    faulty.guard.reset()
+    reset_after_a_jump(faulty)
     faulty.guard.stop("e-stop")
     faulty.run(10)
     faulty.guard.reset()
