@@ -52,12 +52,16 @@ def _converted(graph: ForeignGraph, model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         converted = onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:
-        first_line = str(error).splitlines()[0]
-        raise BundleError(
-            f"{graph.path} has opset {graph.opset} and cannot be converted to {OPSET} "
-            f"({first_line}): export it with opset_version={OPSET} or later"
-        ) from error
+        problem = f"has opset {graph.opset} and cannot be converted to {OPSET}"
+        raise _old_opset(graph.path, problem, error) from error
     return converted
+
+
+def _old_opset(path: Path, problem: str, error: Exception) -> BundleError:
+    first_line = str(error).splitlines()[0]
+    return BundleError(
+        f"{path} {problem} ({first_line}): export it with opset_version={OPSET} or later"
+    )
 
 
 def _folded(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -72,11 +76,8 @@ def _folded(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         try:
             ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            first_line = str(error).splitlines()[0]
-            raise BundleError(
-                f"{path} does not load with the sizes of the mapping and the operators of opset "
-                f"{OPSET} ({first_line}): export it with opset_version={OPSET} or later"
-            ) from error
+            sizes = "does not load with the sizes of the mapping and the operators of opset"
+            raise _old_opset(path, f"{sizes} {OPSET}", error) from error
         folded = onnx.load(target)
     domains = {node.domain for node in nodes_of(model.graph)}
     unusual = {node.domain for node in nodes_of(folded.graph)} - domains
